@@ -1,0 +1,114 @@
+"""corosync.conf: the cluster's name and its nodes. Read, never run. Format: corosync.conf(5)."""
+
+from __future__ import annotations
+
+import os
+
+from .record import Record
+
+CONF = "/etc/corosync/corosync.conf"
+
+
+class Node(Record):
+    """One entry of the nodelist. position counts from 0, as corosync-cmapctl does."""
+
+    position: int
+    name: str
+    addresses: tuple[str, ...]
+
+    def called(self) -> str:
+        """The name, or the first address of a node without one; "" if it has neither."""
+        return self.name or "".join(self.addresses[:1])
+
+
+class Cluster(Record):
+    """What corosync.conf says; name "" and no nodes where it does not."""
+
+    name: str = ""
+    nodes: tuple[Node, ...] = ()
+
+    def node(self, name: str) -> Node | None:
+        """The node called `name`; a node without a name is called by its first address."""
+        return next((node for node in self.nodes if node.called() == name), None)
+
+    def names(self) -> list[str]:
+        """What every node is called."""
+        return [node.called() for node in self.nodes if node.called()]
+
+
+def load(path: str = CONF) -> Cluster:
+    """The cluster described at `path`; an empty one if there is no such file. Raises OSError if it is unreadable."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as conf:
+            return parse(conf.read())
+    except FileNotFoundError:
+        return Cluster()
+
+
+def parse(text: str) -> Cluster:
+    """The cluster that the text describes. Pure; unknown sections and lines without meaning here are skipped."""
+    name = ""
+    nodes: list[Node] = []
+    sections: list[str] = []
+    values: dict[str, str] = {}
+    for raw in text.splitlines():
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.endswith("{"):
+            sections.append(line[:-1].strip())
+            values = {} if sections == ["nodelist", "node"] else values
+        elif line == "}":
+            if sections == ["nodelist", "node"]:
+                nodes.append(_node(len(nodes), values))
+            del sections[-1:]
+        else:
+            key, _, value = (part.strip() for part in line.partition(":"))
+            if sections == ["totem"] and key == "cluster_name":
+                name = value
+            values[key] = value
+    return Cluster(name, tuple(nodes))
+
+
+def _node(position: int, values: dict[str, str]) -> Node:
+    rings = sorted(key for key in values if key.startswith("ring") and key.endswith("_addr"))
+    return Node(position, values.get("name", ""), tuple(values[ring] for ring in rings))
+
+
+def local_node(cluster: Cluster, hostname: str, addresses: frozenset[str]) -> str:
+    """The name of the node this is, "" if the nodelist does not tell. Pure.
+
+    hostname: as `uname -n` says; addresses: this machine's own.
+    """
+    for name in (hostname, hostname.partition(".")[0]):
+        if any(node.name == name for node in cluster.nodes):
+            return name
+    for node in cluster.nodes:
+        if any(address in addresses or address == hostname for address in node.addresses):
+            return node.called()
+    return ""
+
+
+def this_machine() -> tuple[str, frozenset[str]]:
+    """Host name and IP addresses of this machine, without a name server."""
+    return os.uname().nodename, frozenset(_ipv4_addresses() | _ipv6_addresses())
+
+
+def _ipv4_addresses() -> set[str]:
+    lines = _read("/proc/net/fib_trie").splitlines()
+    return {before.split()[-1] for before, line in zip(lines, lines[1:]) if line.strip() == "/32 host LOCAL"}
+
+
+def _ipv6_addresses() -> set[str]:
+    from _socket import AF_INET6, inet_ntop  # the C module: `socket` itself takes milliseconds to import
+
+    lines = _read("/proc/net/if_inet6").splitlines()
+    return {inet_ntop(AF_INET6, bytes.fromhex(line.split()[0])) for line in lines}
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except OSError:
+        return ""

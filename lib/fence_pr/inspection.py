@@ -1,0 +1,133 @@
+"""The actions that only read: status, monitor, list, list-status, validate-all."""
+
+from __future__ import annotations
+
+from . import keys, plan
+from .errors import DevicesRefused, DiskNotAsAsked, FenceError, ReservationError
+from .fencing import foreign_notes
+from .parallel import on_each
+from .pr_ioctl import TYPE_NAMES
+from .report import Report, from_outcomes
+from .request import Reading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .device import Device
+    from .keys import Registrant
+    from .request import Job
+
+
+def status(job: Job) -> Report:
+    """ON if the named node is registered everywhere, OFF if it is shut out everywhere, else a failure."""
+    node = job.named()
+    devices = job.resolve()
+    readings = job.read(devices)
+    for reading in readings:
+        if isinstance(reading, Reading):
+            job.note_paths(reading.disk, reading.snapshot)
+    states = [plan.status(it.snapshot, node.key) if isinstance(it, Reading) else plan.UNPROVED for it in readings]
+    if len(set(states)) == 1 and states[0] != plan.UNPROVED:
+        return Report(True, states[0])
+    return from_outcomes(devices, [_status_of(it, node) for it in readings])
+
+
+def _status_of(reading: Reading | FenceError, node: Registrant) -> FenceError:
+    if isinstance(reading, FenceError):
+        return reading
+    words = {
+        plan.ON: f"{node} is registered",
+        plan.OFF: f"{node} is shut out",
+        plan.UNPROVED: f"{node} is not registered, but nothing is reserved: it can write",
+    }
+    return DiskNotAsAsked(words[plan.status(reading.snapshot, node.key)])
+
+
+def monitor(job: Job) -> Report:
+    """Every disk can be read and carries a fitting reservation, and this node is registered if it ever was."""
+    devices = job.resolve()
+    owns = job.own_keys(devices)
+    readings = job.read(devices)
+    outcomes = [_health(job, *it) for it in zip(devices, owns, readings)]
+    notes = [
+        f"{device.label()}: {outcome.note}"
+        for device, outcome in zip(devices, outcomes)
+        if isinstance(outcome, plan.Done) and outcome.note
+    ]
+    snapshots = [it.snapshot if isinstance(it, Reading) else it for it in readings]
+    notes += foreign_notes(job, devices, snapshots, [own for own in owns if own is not None]) or []
+    return from_outcomes(devices, outcomes, notes=notes)
+
+
+def _health(job: Job, device: Device, own: int | None, reading: Reading | FenceError) -> plan.Done | FenceError:
+    if isinstance(reading, FenceError):
+        return reading
+    job.note_paths(reading.disk, reading.snapshot)
+    decision = plan.health(reading.snapshot, own, job.remembered(device) is not None)
+    return DiskNotAsAsked(str(decision)) if isinstance(decision, plan.Refused) else decision
+
+
+def list_nodes(job: Job) -> Report:
+    """The nodes that can be fenced: those of corosync.conf, else the keys that are registered."""
+    if job.cluster.nodes:
+        return Report(True, rows=tuple((name, "") for name in job.cluster.names()))
+    if not job.request.devices:
+        raise FenceError("no nodelist in corosync.conf and no devices: nothing to list")
+    found = list_status(job)
+    return Report(found.ok, "", found.disks, found.problems, rows=tuple(row[:2] for row in found.rows))
+
+
+def list_status(job: Job) -> Report:
+    """Every node of corosync.conf and every other registered key, with its state over all disks."""
+    devices = job.resolve()
+    readings = job.read(devices)
+    snapshots = [reading.snapshot for reading in readings if isinstance(reading, Reading)]
+    nodes = {name: key for key, name in job.node_keys().items()}
+    others = {key for snapshot in snapshots for key in snapshot.keys} - set(nodes.values())
+    nodes.update((f"0x{key:x}", key) for key in sorted(others))
+    rows = []
+    for name, key in nodes.items():
+        states = {plan.status(snapshot, key) for snapshot in snapshots}
+        rows.append((name, "", states.pop() if len(states) == 1 else plan.UNPROVED))
+    report = from_outcomes(devices, readings)
+    return Report(report.ok, "", report.disks, rows=tuple(rows))
+
+
+def validate(job: Job) -> Report:
+    """Check everything that can be checked without changing a disk."""
+    problems: list[str] = []
+    try:
+        _validate_keys(job)
+    except FenceError as error:
+        problems.append(str(error))
+    try:
+        devices = job.resolve()
+    except DevicesRefused as error:
+        return Report(False, problems=(*problems, *map(str, error.refusals)))
+    outcomes = on_each(lambda reading: _validate_disk(job, reading), job.read(devices))
+    return from_outcomes(devices, outcomes, problems=problems)
+
+
+def _validate_keys(job: Job) -> None:
+    request = job.request
+    if request.key or keys.is_number(request.plug):
+        job.named()
+    else:
+        # Whoever checks a configuration may name any node, so only what holds for every node is checked.
+        keys.require_cluster_name(job.cluster)
+        keys.of_cluster(job.cluster, request.key_method)
+
+
+def _validate_disk(job: Job, reading: Reading | FenceError) -> None:
+    if isinstance(reading, FenceError):
+        raise reading
+    label = reading.disk.device.label()
+    try:
+        capabilities = reading.disk.capabilities()
+    except ReservationError as error:
+        job.say(f"{label}: {error.what()}; the target need not say what it can do")
+        return
+    wanted = job.reservation_type(reading.disk.device)
+    if capabilities.types is not None and wanted not in capabilities.types:
+        raise DiskNotAsAsked(f"the target has no reservation type '{TYPE_NAMES[wanted]}'")
+    if not capabilities.persistence_active:
+        job.say(f"{label}: registrations do not survive a power loss of the target")

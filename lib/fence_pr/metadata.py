@@ -1,0 +1,107 @@
+"""The XML that Pacemaker, pcs and crmsh read, the help text, and the manual page's source. Pure.
+
+Schema: metadata.rng of fence-agents, ocf-1.0.rng of pcs.
+"""
+
+from __future__ import annotations
+
+from .option_table import ACTIONS, AGENT, BOOLEAN, FLAG, LONGDESC, OPTIONS, SHORTDESC
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .option_table import Option
+
+
+def xml(*, manual_page: bool = False) -> str:
+    """The metadata; for the action manpage with roff markup in the long description."""
+    long_description = LONGDESC.replace("\n", "\n.P\n") if manual_page else LONGDESC
+    advertised = [option for option in OPTIONS if option.advertised]
+    entries = [(option.order, option.name, option) for option in advertised]
+    entries += [(option.order, option.former, option) for option in advertised if option.former]
+    lines = [
+        '<?xml version="1.0" ?>',
+        f'<resource-agent name="{AGENT}" shortdesc="{_escape(SHORTDESC)}" >',
+        f"<longdesc>{_escape(long_description)}</longdesc>",
+        "<vendor-url></vendor-url>",
+        "<parameters>",
+    ]
+    for _, name, option in sorted(entries, key=lambda entry: entry[:2]):
+        lines += _parameter(name, option)
+    lines += ["</parameters>", "<actions>"]
+    for action in ACTIONS:
+        unfencing = ' on_target="1" automatic="1"' if action.name == "on" else ""
+        lines.append(f'\t<action name="{action.name}"{unfencing} />')
+    lines += ["</actions>", "</resource-agent>"]
+    return "\n".join(lines) + "\n"
+
+
+def _parameter(name: str, option: Option) -> list[str]:
+    notes = ""
+    if name != option.name or option.ignored:
+        notes = ' deprecated="1"'
+    elif option.former:
+        notes = f' obsoletes="{option.former}"'
+    default = f' default="{_escape(option.default)}"' if option.default else ""
+    content = f'\t\t<content type="{_content_type(option)}"{default}'
+    return [
+        f'\t<parameter name="{name}" unique="0" required="{int(option.required)}"{notes}>',
+        f'\t\t<getopt mixed="{_escape(_usage(option))}" />',
+        *([f"{content} />"] if not option.choices else [f"{content}>", *_choices(option), "\t\t</content>"]),
+        f'\t\t<shortdesc lang="en">{_escape(description(option))}</shortdesc>',
+        "\t</parameter>",
+    ]
+
+
+def _content_type(option: Option) -> str:
+    return BOOLEAN if option.kind == FLAG else option.kind
+
+
+def _choices(option: Option) -> list[str]:
+    return [f'\t\t\t<option value="{_escape(choice)}" />' for choice in option.choices]
+
+
+def description(option: Option) -> str:
+    """What the option does, or that it does nothing."""
+    return f"{option.help}. No effect: {option.ignored}" if option.ignored else option.help
+
+
+def _usage(option: Option) -> str:
+    long = f"--{option.long()}" + ("" if option.kind == FLAG else f"=[{option.metavar}]")
+    return f"-{option.short}, {long}" if option.short else long
+
+
+def help_text() -> str:
+    """What --help prints."""
+    lines = [
+        "Usage:",
+        f"\t{AGENT} [options]",
+        f"\tprintf 'action=status\\nplug=…\\ndevices=…\\n' | {AGENT}",
+        "Options:",
+    ]
+    for option in sorted(OPTIONS, key=lambda option: option.order):
+        if option.advertised:
+            default = f" (default {option.default})" if option.default else ""
+            lines += _wrapped(_usage(option), description(option) + default)
+    lines.append("Actions:")
+    for action in ACTIONS:
+        lines += _wrapped(action.name, action.help)
+    return "\n".join(lines) + "\n"
+
+
+_HELP_COLUMN, _HELP_WIDTH = 36, 100
+
+
+def _wrapped(left: str, text: str) -> list[str]:
+    lines, line = [], f"   {left}".ljust(_HELP_COLUMN - 1)
+    for word in text.split():
+        if len(line) + 1 + len(word) > _HELP_WIDTH:
+            lines.append(line)
+            line = " " * (_HELP_COLUMN - 1)
+        line += f" {word}"
+    return [*lines, line]
+
+
+def _escape(text: str) -> str:
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        text = text.replace(char, entity)
+    return text

@@ -1,0 +1,83 @@
+"""Tell multipathd a map's reservation key, so that it registers a path that returns.
+
+Without that a returned path has no registration: its writes fail with a reservation conflict, which dm-multipath
+takes for the disk's answer and does not retry elsewhere. multipathd remembers the key with `reservation_key file` in
+multipath.conf. Protocol: libmpathcmd of multipath-tools (length of the text with its final NUL as a native size_t, then
+the text; the answer likewise).
+"""
+
+from __future__ import annotations
+
+import struct
+
+from .errors import FenceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+_SOCKETS = ("\0/org/kernel/linux/storage/multipathd", "/run/multipathd.socket")
+_TIMEOUT_SECONDS = 3.0
+_LENGTH = struct.Struct("@N")
+_MOST_ANSWER_BYTES = 1 << 20
+
+
+class NoAnswer(FenceError):
+    """multipathd broke the connection off or answered nonsense."""
+
+
+def tell_key(map_name: str, key: int, say: Callable[[str], None]) -> None:
+    """Set key and reservation status of the map. A missing or unwilling multipathd is said, not raised."""
+    try:
+        connection = _connect()
+    except OSError as error:
+        why = f"multipathd does not run ({error.strerror or error})"
+        say(f"{map_name}: {why}: a path that returns is registered by the next on")
+        return
+    with connection:
+        for command in (f"setprkey map {map_name} key 0x{key:x}", f"setprstatus map {map_name}"):
+            try:
+                answer = ask(connection, command)
+            except (OSError, NoAnswer) as error:
+                say(f"{map_name}: multipathd did not answer '{command}': {error}")
+                return
+            if answer != "ok":
+                say(f"{map_name}: multipathd answered '{command}' with: {answer or 'nothing'}")
+
+
+def ask(connection: socket.socket, command: str) -> str:
+    """One command and its answer without the final newline. Raises OSError, NoAnswer."""
+    text = command.encode() + b"\0"
+    connection.sendall(_LENGTH.pack(len(text)) + text)
+    (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
+    if length > _MOST_ANSWER_BYTES:
+        raise NoAnswer(f"an answer of {length} bytes")
+    return _receive(connection, length).rstrip(b"\0").decode("utf-8", "replace").strip()
+
+
+def _receive(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        chunk = connection.recv(size - len(data))
+        if not chunk:
+            raise NoAnswer("the connection was closed")
+        data += chunk
+    return data
+
+
+def _connect() -> socket.socket:
+    import socket
+
+    failure = OSError()
+    for address in _SOCKETS:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(_TIMEOUT_SECONDS)
+        try:
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            failure = error
+        else:
+            return connection
+    raise failure

@@ -1,0 +1,151 @@
+"""What one call asks for, and what it knows: who the nodes are, which disks are meant, what they say."""
+
+from __future__ import annotations
+
+from . import corosync, device, keys, state
+from .device import MULTIPATH, NVME, SCSI
+from .errors import FenceError, NodeUnknown
+from .parallel import on_each
+from .pr_ioctl import WRITE_EXCLUSIVE_ALL_REGS, WRITE_EXCLUSIVE_REG_ONLY
+from .record import Record
+from .reservation import Disk, open_disk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .corosync import Cluster
+    from .device import Device
+    from .keys import Registrant
+    from .plan import Snapshot
+    from .reservation import Watch
+
+
+class Request(Record):
+    """The options that matter to an action. Times in seconds; limit None: no limit; reservation_type None: by disk."""
+
+    action: str
+    plug: str
+    key: str
+    devices: tuple[str, ...]
+    key_method: str
+    cluster_name: str
+    reservation_type: int | None
+    abort: str
+    refuse_foreign: bool
+    power_wait: float
+    attempts: int
+    attempt_sleep: float
+    limit: float | None
+    corosync_conf: str = corosync.CONF
+    state_folder: str = state.FOLDER
+    places: device.Places = device.SYSTEM
+
+
+# Part of the time limit after which a path of a multipath map that does not answer counts as dead.
+_PATH_SHARE = 0.125
+
+
+class Reading(Record):
+    """An open disk and what was read from it."""
+
+    disk: Disk
+    snapshot: Snapshot
+
+
+class Job:
+    """A request at work.
+
+    watch  told of each command to a disk, before and after
+    say    called with a sentence for the log
+    notes  what the person should know although it is no failure, as it turns up
+    Raises FenceError if the cluster's configuration exists but cannot be read.
+    """
+
+    def __init__(self, request: Request, watch: Watch, say: Callable[[str], None], notes: list[str]) -> None:
+        self.request, self.watch, self.say, self.notes = request, watch, say, notes
+        self.cluster = _load_cluster(request)
+
+    def named(self) -> Registrant:
+        """The node that the call names. Raises UsageError or NodeUnknown."""
+        request = self.request
+        return keys.named(request.plug, request.key, self.cluster, request.key_method)
+
+    def local_name(self) -> str:
+        """This node's name; "" if there is no nodelist or this machine is not on it."""
+        return corosync.local_node(self.cluster, *corosync.this_machine()) if self.cluster.nodes else ""
+
+    def own_keys(self, devices: list[Device]) -> list[int | None]:
+        """This node's own key on each disk: what it registered, else what its name makes; None if unknown."""
+        remembered = [self.remembered(disk) for disk in devices]
+        computed = None if all(remembered) else self._computed_own_key()
+        return [entry.key if entry else computed for entry in remembered]
+
+    def _computed_own_key(self) -> int | None:
+        name = self.local_name()
+        if not name or not self.cluster.name:
+            return None
+        return keys.of_node(name, self.cluster, self.request.key_method)
+
+    def remembered(self, disk: Device) -> Registrant | None:
+        """What this node registered on the disk since it started; None if nothing. Raises FenceError if unreadable."""
+        try:
+            return state.load(disk.stable_name(), self.request.state_folder)
+        except (OSError, ValueError) as error:
+            raise FenceError(f"{disk.label()}: what this node registered cannot be read: {error}") from error
+
+    def node_keys(self) -> dict[int, str]:
+        """Key → node for the nodes of corosync.conf; empty if they cannot be known."""
+        try:
+            return keys.of_cluster(self.cluster, self.request.key_method)
+        except NodeUnknown:
+            return {}
+
+    def resolve(self) -> list[Device]:
+        """The disks, sorted by identity. Raises DevicesRefused with everything that is wrong with their names."""
+        return device.resolve_all(self.request.devices, self.request.places)
+
+    def reservation_type(self, disk: Device) -> int:
+        """The type to reserve with where nothing is reserved, enum pr_type."""
+        return self.request.reservation_type or _DEFAULT_TYPES[disk.kind]
+
+    def open(self, disk: Device) -> Disk:
+        """Open one disk for reservation commands. Raises ReservationError, Abandoned."""
+        limit = self.request.limit
+        return open_disk(disk, self.watch, None if limit is None else limit * _PATH_SHARE)
+
+    def note_paths(self, disk: Disk, snapshot: Snapshot) -> None:
+        """Note each path of a multipath map that does not answer, and live ones without a registration."""
+        label = disk.device.label()
+        self.notes += [f"{label}: path {path} does not answer: {why}" for path, why in disk.dead_paths().items()]
+        if disk.live_paths() == 1:
+            return
+        (own,) = self.own_keys([disk.device])
+        registered = snapshot.keys.count(own) if own else 0
+        if 0 < registered < disk.live_paths():
+            self.notes.append(
+                f"{label}: {disk.live_paths()} paths answer, but this node is registered {registered} times: run the"
+                " action on, unless the target shares one registration between its ports"
+            )
+
+    def read(self, devices: list[Device], until: float | None = None) -> list[Reading | FenceError]:
+        """Open and read all disks at once. until: time.monotonic() after which slow ones are given up."""
+
+        def open_and_read(disk: Device) -> Reading:
+            opened = self.open(disk)
+            return Reading(opened, opened.snapshot())
+
+        return on_each(open_and_read, devices, until)
+
+
+# A reservation that all registrants hold outlives each of them, and an NVMe target can ignore a preempt by the one
+# holder of another type. On SCSI fence_scsi's type, so that both agents can run side by side during a migration.
+_DEFAULT_TYPES = {SCSI: WRITE_EXCLUSIVE_REG_ONLY, MULTIPATH: WRITE_EXCLUSIVE_REG_ONLY, NVME: WRITE_EXCLUSIVE_ALL_REGS}
+
+
+def _load_cluster(request: Request) -> Cluster:
+    try:
+        cluster = corosync.load(request.corosync_conf)
+    except OSError as error:
+        raise FenceError(f"{request.corosync_conf}: {error.strerror}") from error
+    return corosync.Cluster(request.cluster_name or cluster.name, cluster.nodes)

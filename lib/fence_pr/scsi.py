@@ -1,0 +1,158 @@
+"""PERSISTENT RESERVE IN through SG_IO: reading reservations where the kernel has no ioctl for it.
+
+SG_IO retries nothing and says exactly what the target said, so it also explains failures that the reservation ioctls
+fold into one number. Sources: SPC-4 clause 6.16, SAM-5 clause 5.3, include/scsi/sg.h.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import struct
+from array import array
+
+from . import errors, status
+from .pr_ioctl import Capabilities, Keys, Reservation, device_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .errors import ReservationError
+
+_SG_IO = 0x2285
+_FROM_DEVICE = -3
+_HEADER = struct.Struct("@iiBBHIPPPIIiPBBBBHHiII0P")  # struct sg_io_hdr
+_REQUEST = struct.Struct("@iiBBHIPPPI")  # its first ten fields, which the caller fills in
+_SENSE_SIZE = 96
+_DRIVER_SENSE = 0x08
+_TIMEOUT_MILLISECONDS = 30_000
+
+_PERSISTENT_RESERVE_IN = 0x5E
+_READ_KEYS, _READ_RESERVATION, _REPORT_CAPABILITIES = 0, 1, 2
+_MOST_BYTES = 0xFFF8  # the allocation length is 16 bits wide; whole keys only
+_FIRST_BYTES = 520  # header and 64 keys
+_ANSWER_HEADER = 8
+
+_SENSE_ILLEGAL_REQUEST, _SENSE_UNIT_ATTENTION = 0x5, 0x6
+_INVALID_COMMAND = 0x20
+_UNIT_ATTENTIONS_IN_A_ROW = 8
+
+# SPC-4 table 36: the standard's reservation type → enum pr_type
+TYPES = {1: 1, 3: 2, 5: 3, 6: 4, 7: 5, 8: 6}
+
+
+def read_keys(fd: int) -> Keys:
+    """All registered keys.
+
+    Raises NotSupported if the target has no reservations, UnitAttention, PathFailure, DeviceFailure, and
+    IncompleteAnswer rather than a part of the list.
+    """
+    answer = _read_all(fd, "read keys", _READ_KEYS)
+    generation, length = struct.unpack_from(">II", answer)
+    if length % 8:
+        raise _incomplete(fd, "read keys", f"{length} bytes is no number of keys")
+    return Keys(generation, struct.unpack_from(f">{length // 8}Q", answer, _ANSWER_HEADER))
+
+
+def read_reservation(fd: int) -> Reservation:
+    """The reservation in force, type 0 if none. Raises as `read_keys`."""
+    answer = _read_all(fd, "read reservation", _READ_RESERVATION)
+    generation, length = struct.unpack_from(">II", answer)
+    if length == 0:
+        return Reservation(generation, 0, 0)
+    if length < 16:
+        raise _incomplete(fd, "read reservation", f"a descriptor of {length} bytes")
+    (key,) = struct.unpack_from(">Q", answer, 8)
+    standard_type = answer[21] & 0xF
+    if standard_type not in TYPES:
+        raise _incomplete(fd, "read reservation", f"unknown reservation type {standard_type}")
+    return Reservation(generation, TYPES[standard_type], key)
+
+
+def report_capabilities(fd: int) -> Capabilities:
+    """What the target says it can do (SPC-4 6.16.4); many do not implement this. Raises as `read_keys`."""
+    operation = "report capabilities"
+    answer = _persistent_reserve_in(fd, operation, _REPORT_CAPABILITIES, 8)
+    if len(answer) < 8:
+        raise _incomplete(fd, operation, f"{len(answer)} bytes")
+    mask_valid, mask = answer[3] & 0x80, answer[4] | answer[5] << 8
+    types = tuple(TYPES[standard] for standard in TYPES if mask >> standard & 1)
+    return Capabilities(types if mask_valid else None, bool(answer[3] & 0x01))
+
+
+def _read_all(fd: int, operation: str, service_action: int) -> bytes:
+    """The whole answer, header included: asked for again with more room until it fits."""
+    size = _FIRST_BYTES
+    while True:
+        answer = _persistent_reserve_in(fd, operation, service_action, size)
+        if len(answer) < _ANSWER_HEADER:
+            raise _incomplete(fd, operation, f"{len(answer)} bytes")
+        needed = _ANSWER_HEADER + int.from_bytes(answer[4:8], "big")
+        if needed <= len(answer):
+            return answer[:needed]
+        if needed <= size or size == _MOST_BYTES:
+            raise _incomplete(fd, operation, f"{needed} bytes announced, {len(answer)} came")
+        size = min(needed, _MOST_BYTES)
+
+
+def _incomplete(fd: int, operation: str, problem: str) -> errors.IncompleteAnswer:
+    return errors.IncompleteAnswer(device_name(fd), operation, 0, problem)
+
+
+def _persistent_reserve_in(fd: int, operation: str, service_action: int, size: int) -> bytes:
+    command = struct.pack(">BB5xHx", _PERSISTENT_RESERVE_IN, service_action, size)
+    for _ in range(_UNIT_ATTENTIONS_IN_A_ROW):
+        try:
+            return _send(fd, operation, command, size)
+        except errors.UnitAttention as error:
+            attention = error
+    raise attention
+
+
+def _send(fd: int, operation: str, command: bytes, size: int) -> bytes:
+    data, sense, cdb = array("B", bytes(size)), array("B", bytes(_SENSE_SIZE)), array("B", command)
+    request = _REQUEST.pack(
+        ord("S"), _FROM_DEVICE, len(cdb), _SENSE_SIZE, 0, size,
+        data.buffer_info()[0], cdb.buffer_info()[0], sense.buffer_info()[0], _TIMEOUT_MILLISECONDS,
+    )  # fmt: skip
+    header = bytearray(request.ljust(_HEADER.size, b"\0"))
+    try:
+        fcntl.ioctl(fd, _SG_IO, header, True)
+    except OSError as error:
+        raise status.failure(device_name(fd), operation, -(error.errno or 0)) from error
+    *_, sam, _, _, sense_length, host, driver, residual, _, _ = _HEADER.unpack(header)
+    problem = judge(device_name(fd), operation, sam, host, driver, sense.tobytes()[:sense_length])
+    if problem:
+        raise problem
+    return data.tobytes()[: size - residual] if 0 <= residual <= size else b""
+
+
+def judge(device: str, operation: str, sam: int, host: int, driver: int, sense: bytes) -> ReservationError | None:
+    """What SG_IO's answer means: None if the command was carried out. Pure.
+
+    sam: SAM-5 status; host, driver: the kernel's host_status and driver_status; sense: sense data, may be empty.
+    """
+    if host or driver & ~_DRIVER_SENSE:
+        return errors.PathFailure(device, operation, host << 16 | sam, f"host status {host}, driver status {driver}")
+    if sam == status.SCSI_CHECK_CONDITION:
+        return _judge_sense(device, operation, sense)
+    return status.failure(device, operation, sam) if sam else None
+
+
+def _judge_sense(device: str, operation: str, sense: bytes) -> ReservationError:
+    key, code, qualifier = parse_sense(sense)
+    words = f"sense key {key:x}, additional sense {code:02x}/{qualifier:02x}"
+    kind: type[ReservationError] = errors.DeviceFailure
+    if key == _SENSE_UNIT_ATTENTION:
+        kind = errors.UnitAttention
+    elif key == _SENSE_ILLEGAL_REQUEST and code == _INVALID_COMMAND:
+        kind, words = errors.NotSupported, "the target has no persistent reservations"
+    elif key == _SENSE_ILLEGAL_REQUEST:
+        kind = errors.Invalid
+    return kind(device, operation, status.SCSI_CHECK_CONDITION, words)
+
+
+def parse_sense(sense: bytes) -> tuple[int, int, int]:
+    """Sense key, additional sense code and qualifier, zeros where missing; both formats (SPC-4 4.5)."""
+    padded = sense.ljust(14, b"\0")
+    if padded[0] & 0x7F in (0x72, 0x73):
+        return padded[1] & 0xF, padded[2], padded[3]
+    return padded[2] & 0xF, padded[12], padded[13]
