@@ -1,0 +1,69 @@
+"""For all tests: which promise of the agent a test checks, and on which kernel, told at the end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pytest
+
+pytest_plugins = ["tests.lab.plugin"]
+
+PROMISES = {
+    1: "off succeeds only if every disk, read afterwards, proves it",
+    2: "off never registers, clears, releases or names this node as victim",
+    3: "of two nodes that fence each other exactly one survives everywhere",
+    4: "an aborting preempt is really aborting",
+    5: "a failure names disk, operation, answer and remedy; success is silent",
+    6: "the answer comes within the time limit, whatever hangs",
+    7: "killed at any point and run again, or run twice at once: right state, right answer",
+    8: "a malformed call never fences",
+    9: "status OFF only if shut out everywhere, ON only if registered everywhere",
+    10: "metadata works for any user, with no file, device or network touched",
+}
+NO_KERNEL = "no disk"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", "promise(number, ...): the promises of the agent that the test checks")
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Carry promise and kernel of each test into its report, which travels between processes."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        kernel = parameters.get("kernel") or parameters.get("nvme_kernel")
+        for marker in item.iter_markers("promise"):
+            for number in marker.args:
+                item.user_properties.append(("promise", (number, str(kernel or NO_KERNEL))))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A row a promise, a column a kernel: passed, or passed/all."""
+    counts: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            if getattr(report, "when", "") == "call" or outcome in ("error", "skipped"):
+                for name, value in getattr(report, "user_properties", []):
+                    if name == "promise":
+                        number, kernel = value
+                        counts[number, kernel][0] += outcome == "passed"
+                        counts[number, kernel][1] += 1
+    if not counts:
+        return
+    columns = sorted({kernel for _, kernel in counts}, key=lambda kernel: (kernel == NO_KERNEL, kernel))
+    terminalreporter.section("promises checked")
+    terminalreporter.write_line("".join(f"{column:>12}" for column in columns))
+    for number, sentence in PROMISES.items():
+        cells = [_cell(*counts.get((number, column), (0, 0))) for column in columns]
+        terminalreporter.write_line("".join(f"{cell:>12}" for cell in cells) + f"  {number:2}. {sentence}")
+
+
+def _cell(passed: int, total: int) -> str:
+    if not total:
+        return "-"
+    return str(total) if passed == total else f"{passed}/{total}"

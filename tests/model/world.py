@@ -1,0 +1,78 @@
+"""Nodes and disks for tests of whole actions: who is registered where, what was sent, faults on demand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fence_pr import corosync
+from fence_pr.device import SCSI
+
+from .node import Node, conf, disk, key_of
+from .target import Command, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from fence_pr.device import Device
+    from fence_pr.plan import Snapshot
+    from fence_pr.report import Report
+
+    Fault = Callable[[Command], None]
+
+NAMES = ("n1", "n2", "n3")
+
+
+class World:
+    """Nodes n1, n2, n3 on the same disks.
+
+    sent    (number of the disk, command), in order, of all nodes
+    faults  number of a disk → called in front of each of its commands; what it raises is the answer
+    """
+
+    def __init__(self, folder: Path, disks: int = 1, names: Sequence[str] = NAMES, kind: str = SCSI) -> None:
+        self.devices = [disk(number, kind) for number in range(disks)]
+        self.targets = [Target() for _ in self.devices]
+        self.sent: list[tuple[int, Command]] = []
+        self.faults: dict[int, Fault] = {}
+        self.conf = conf(folder, names)
+        described = corosync.load(str(self.conf))
+        self.keys = {name: key_of(name, described) for name in names}
+        self.nodes = {name: Node(name, folder, self.devices, self.conf) for name in names}
+
+    def register(self, *names: str, reserved: int = 3, holder: str = "") -> None:
+        """All disks: register these nodes, the first (or `holder`) reserves; reserved=0: nobody."""
+        for target in self.targets:
+            for name in names:
+                target.register(name, self.keys[name])
+            if reserved:
+                target.reserve(holder or names[0], self.keys[holder or names[0]], reserved)
+
+    def run(self, node: str, action: str, plug: str = "", *, threads: bool = False, **changes: object) -> Report:
+        """The report of an action on a node."""
+
+        def send(device: Device, command: Command) -> Snapshot | None:
+            number = self.devices.index(device)
+            if number in self.faults:
+                self.faults[number](command)
+            self.sent.append((number, command))
+            return self.targets[number].carry_out(node, command)
+
+        return self.nodes[node].run(action, plug, send, threads=threads, **changes)
+
+    def changes(self) -> list[tuple[int, str]]:
+        """The commands sent that change a disk: number of the disk, name."""
+        return [(number, command.name) for number, command in self.sent if command.name not in ("open", "snapshot")]
+
+    def members(self, number: int = 0) -> set[str]:
+        """Who is registered on a disk."""
+        return set(self.targets[number].keys)
+
+    def state(self) -> list[tuple[object, ...]]:
+        """Of all disks; compares."""
+        return [target.frozen() for target in self.targets]
+
+
+def problems(report: Report) -> str:
+    """Everything that is wrong, for a look at words."""
+    return "\n".join([*report.problems, *(f"{disk.label}: {disk.problem}" for disk in report.disks if disk.problem)])

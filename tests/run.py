@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""`make test`: set up what the tests need, say what that is, and run them all.
+
+Arguments are handed to pytest. With CI=true whatever cannot run is a failure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from tests.lab import fetch  # noqa: E402
+
+VENV = PROJECT / ".venv"
+REQUIREMENTS = PROJECT / "tests" / "requirements.txt"
+
+
+def main() -> int:
+    """Set up, run, and return pytest's exit code."""
+    os.chdir(PROJECT)
+    _make_venv()
+    # What cannot be fetched is reported by the tests that miss it.
+    fetch.main()
+    # The lab's guests are the slow part: one worker for each kernel, the rest of the tests in between.
+    command = [str(VENV / "bin" / "pytest"), "-n", "2", "--dist", "loadgroup", *sys.argv[1:]]
+    return subprocess.run(command, check=False).returncode
+
+
+def _make_venv() -> None:
+    """The development tools from PyPI, in .venv; made again when the list changes."""
+    stamp = VENV / "requirements.sha256"
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    _need_venv_module()
+    print(f"installing from PyPI into {VENV}: {', '.join(REQUIREMENTS.read_text().split())}", flush=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+    subprocess.run([VENV / "bin" / "pip", "install", "--quiet", "-r", REQUIREMENTS], check=True)
+    stamp.write_text(digest)
+
+
+def _need_venv_module() -> None:
+    if (
+        subprocess.run([sys.executable, "-c", "import ensurepip"], check=False, stderr=subprocess.DEVNULL).returncode
+        == 0
+    ):
+        return
+    install = ["apt-get", "install", "-y", "--no-install-recommends", "python3-venv"]
+    if os.geteuid() != 0:
+        sys.exit(f"Python's venv module is missing; as root: {' '.join(install)}")
+    print("installing Debian's python3-venv", flush=True)
+    subprocess.run(["apt-get", "update", "-qq"], check=False)
+    subprocess.run([*install, "-qq"], check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

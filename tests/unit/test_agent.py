@@ -1,0 +1,362 @@
+"""The whole process: exit codes, texts, streams, delay, and a hostile environment. No disk is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fence_pr import __version__, metadata
+from tests.model.node import conf
+from tests.unit.process import AGENT, NO_HINT, agent, nobody, public_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+GONE = "/dev/fence_pr_ioctl_none"
+MISSING_PLUG = "Failed: You have to enter plug number or machine identification" + NO_HINT
+
+
+@pytest.fixture
+def corosync(tmp_path: Path) -> str:
+    """A configuration with n1, n2 and n3."""
+    return str(conf(tmp_path))
+
+
+def call(corosync: str, *lines: str) -> bytes:
+    """Lines for standard input."""
+    return "".join(f"{line}\n" for line in (f"corosync_conf={corosync}", *lines)).encode()
+
+
+@pytest.mark.promise(5, 8)
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ([], "You have to enter plug number or machine identification"),
+        (["action=off"], "You have to enter plug number or machine identification"),
+        (["action=off", "plug=n2"], "No devices: the option devices is missing or empty"),
+        (["action=monitor"], "No devices: the option devices is missing or empty"),
+        (["action=reboot"], "Unrecognised action 'reboot'"),
+        (["action=Of f"], "Unrecognised action 'Of f'"),
+        (["action = "], "Unrecognised action ''"),
+        (["acton=status"], "option 'acton', value '': unknown option, and no action was given (off is the default)"),
+        (["action"], "option 'standard input', value 'action': is no line of the form name=value"),
+        (["action=off", "delay=9,5"], "option 'delay', value '9,5': is not a number of seconds"),
+        (["action=off", "retry_on=x"], "option 'retry_on', value 'x': is not a whole number"),
+        (["action=off", "quiet=maybe"], "option 'quiet', value 'maybe': is neither true nor false"),
+        (["action=off", "type=WE"], "option 'type', value 'WE': is none of auto, WERO, EARO, WEAR, EAAR"),
+        (["action=off", "plug=a,b"], "option 'plug', value 'a,b': only one node a call"),
+        (["action=off", "plug=a\0b"], "option 'plug', value 'a\\0b': contains a NUL character"),
+    ],
+)
+def test_a_wrong_call_fails_at_once_with_one_line(corosync: str, lines: list[str], sentence: str) -> None:
+    ended = agent(stdin=call(corosync, "delay=20", *lines))
+    assert (ended.code, ended.out, ended.err) == (1, "", f"Failed: {sentence}{NO_HINT}")
+    assert ended.seconds < 5
+
+
+@pytest.mark.promise(5, 8)
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--action=reboot", "--plug=n1"], "Unrecognised action 'reboot'"),
+        (["-o", "off", "-n", "n1", "-d", GONE, "rest"], "option 'command line', value 'rest': unexpected argument"),
+        (["--frobnicate"], "'frobnicate'"),
+        (["-o"], "'o'"),
+        (["-o", "off"], "You have to enter plug number"),
+    ],
+)
+def test_a_wrong_command_line_fails_with_one_line(arguments: list[str], words: str) -> None:
+    ended = agent(*arguments)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("Failed: ")
+    assert words in ended.err
+    assert ended.err.endswith(NO_HINT)
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize("data", [b"", b"\n\n", b"# action=status\n"])
+def test_no_input_at_all_names_what_is_missing(data: bytes) -> None:
+    ended = agent(stdin=data)
+    assert (ended.code, ended.out, ended.err) == (1, "", MISSING_PLUG)
+
+
+@pytest.mark.promise(8)
+def test_endless_input_is_refused(corosync: str) -> None:
+    ended = agent(stdin=call(corosync, "action=monitor") + b"#" * 3_000_000)
+    assert (ended.code, ended.out) == (1, "")
+    assert "more than" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.promise(5)
+def test_standard_input_that_cannot_be_read_is_said() -> None:
+    fd = os.open("/dev/null", os.O_WRONLY)
+    try:
+        ended = agent(stdin=fd)
+    finally:
+        os.close(fd)
+    assert ended.code == 1
+    assert ended.err.count("\n") == 1
+    assert "Bad file descriptor" in ended.err
+
+
+@pytest.mark.promise(1, 5)
+@pytest.mark.parametrize("action", ["on", "off", "status", "monitor", "list-status", "validate-all"])
+@pytest.mark.parametrize(
+    ("device", "problem"),
+    [
+        (GONE, "no such device"),
+        (str(AGENT), "is a regular file, not a disk"),
+        ("/dev/null", "is a character device, not a disk; name the block device"),
+        ("/tmp", "is a directory, not a disk"),
+    ],
+)
+def test_what_is_no_disk_fails_every_action_with_one_line(
+    corosync: str, action: str, device: str, problem: str
+) -> None:
+    plug = "plug=0x1"
+    ended = agent(stdin=call(corosync, f"action={action}", plug, f"devices={device}"))
+    assert (ended.code, ended.out, ended.err) == (1, "", f"Failed: {device}: {problem}\n")
+
+
+@pytest.mark.promise(5)
+def test_all_bad_devices_are_named(corosync: str) -> None:
+    ended = agent(stdin=call(corosync, "action=off", "plug=n2", f"devices={GONE},/dev/null {GONE}2"))
+    assert ended.code == 1
+    assert sorted(line.split(": ")[1] for line in ended.err.splitlines()) == sorted([GONE, "/dev/null", f"{GONE}2"])
+
+
+@pytest.mark.promise(8)
+def test_a_call_without_an_action_line_fences(corosync: str) -> None:
+    """Seen by the delay, which only off waits for."""
+    ended = agent(stdin=call(corosync, "plug=n2", f"devices={GONE}", "delay=0.5", "nodename=n2"))
+    assert (ended.code, ended.err) == (1, f"Failed: {GONE}: no such device\n")
+    assert ended.seconds >= 0.5
+
+
+def test_off_waits_as_long_as_the_delay_says_and_no_second_more(corosync: str) -> None:
+    ended = agent(stdin=call(corosync, "action=off", "plug=n2", f"devices={GONE}", "delay=1"))
+    assert (ended.code, ended.err) == (1, f"Failed: {GONE}: no such device\n")
+    assert 1.0 <= ended.seconds < 1.9
+
+
+@pytest.mark.parametrize("action", ["on", "status", "monitor", "list", "list-status", "validate-all"])
+def test_no_other_action_waits(corosync: str, action: str) -> None:
+    ended = agent(stdin=call(corosync, f"action={action}", "plug=n2", f"devices={GONE}", "delay=20"))
+    assert ended.seconds < 5
+
+
+@pytest.mark.parametrize(("separator", "out"), [(",", "n1,\nn2,\nn3,\n"), (";", "n1;\nn2;\nn3;\n")])
+def test_list_prints_the_nodes_and_is_otherwise_silent(corosync: str, separator: str, out: str) -> None:
+    ended = agent(stdin=call(corosync, "action=list", f"devices={GONE}", f"separator={separator}"))
+    assert (ended.code, ended.out, ended.err) == (0, out, "")
+
+
+@pytest.mark.parametrize("argument", ["-h", "--help"])
+def test_help(argument: str) -> None:
+    ended = agent(argument)
+    assert (ended.code, ended.out, ended.err) == (0, metadata.help_text(), "")
+
+
+@pytest.mark.parametrize("argument", ["-V", "--version"])
+def test_version(argument: str) -> None:
+    ended = agent(argument)
+    assert (ended.code, ended.out, ended.err) == (0, f"fence_pr_ioctl {__version__}\n", "")
+
+
+FAILING = ("action=off", "plug=n2", f"devices={GONE}")
+
+
+@pytest.mark.parametrize("line", ["quiet=1", "suppress_errors=1"])
+def test_a_quiet_failure_still_fails(corosync: str, line: str) -> None:
+    ended = agent(stdin=call(corosync, *FAILING, line))
+    assert (ended.code, ended.out, ended.err) == (1, "", "")
+
+
+def test_warnings_are_for_the_verbose_only(corosync: str) -> None:
+    lines = ("action=list", "colour=blue", "aptpl=1")
+    assert agent(stdin=call(corosync, *lines)).err == ""
+    ended = agent(stdin=call(corosync, *lines, "verbose=1"))
+    assert ended.code == 0
+    assert ended.err.splitlines() == [
+        "unknown option 'colour' ignored",
+        "option 'aptpl' has no effect: the kernel always asks for it",
+    ]
+
+
+STAMPED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d fence_pr_ioctl\[\d+\]: ")
+
+
+def test_a_debug_file_is_appended_to(corosync: str, tmp_path: Path) -> None:
+    file = tmp_path / "debug"
+    file.write_text("before\n")
+    for _ in range(2):
+        agent(stdin=call(corosync, *FAILING, f"debug_file={file}", "quiet=1", "suppress_errors=1"))
+    first, *rest = file.read_text().splitlines()
+    assert first == "before"
+    assert len(rest) == 2
+    assert all(STAMPED.match(line) and line.endswith(f"Failed: {GONE}: no such device") for line in rest)
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize("option", ["debug_file", "logfile"])
+def test_a_file_for_messages_that_cannot_be_opened_is_refused(corosync: str, tmp_path: Path, option: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "precious")
+    for path, words in (
+        (tmp_path, "Is a directory"),
+        (tmp_path / "none/x", "No such file"),
+        (tmp_path / "link", "link"),
+    ):
+        ended = agent(stdin=call(corosync, *FAILING, f"{option}={path}", "delay=20"))
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.err.startswith(f"Failed: option '{option}', value '{path}': ")
+        assert words in ended.err
+        assert ended.seconds < 5
+    assert not (tmp_path / "precious").exists()
+
+
+def test_a_logfile_takes_both_streams(corosync: str, tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.write_text("old")
+    ended = agent(stdin=call(corosync, "action=list", f"logfile={file}"))
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert file.read_text() == "n1,\nn2,\nn3,\n"
+    ended = agent(stdin=call(corosync, *FAILING, f"logfile={file}"))
+    assert (ended.code, ended.out, ended.err) == (1, "", "")
+    assert file.read_text() == f"Failed: {GONE}: no such device\n"
+
+
+def closing(*streams: int) -> Callable[[], None]:
+    """For subprocess: close these in the new process."""
+
+    def close() -> None:
+        for fd in streams:
+            os.close(fd)
+
+    return close
+
+
+@pytest.mark.parametrize("streams", [(0,), (1,), (2,), (1, 2), (0, 1, 2)])
+def test_closed_standard_streams_cost_neither_the_answer_nor_a_file(
+    corosync: str, tmp_path: Path, streams: tuple[int, ...]
+) -> None:
+    """dlm_controld closes them. The first file opened would take their place, and get what is printed."""
+    file = tmp_path / "debug"
+    common = ("-D", str(file), f"--corosync-conf={corosync}")
+    failed = agent("-o", "off", "-n", "n2", "-d", GONE, *common, preexec_fn=closing(*streams))
+    assert failed.code == 1
+    listed = agent("-o", "list", *common, preexec_fn=closing(*streams))
+    assert listed.code == 0
+    lines = file.read_text().splitlines()
+    assert lines
+    assert all(STAMPED.match(line) for line in lines)
+    if 2 not in streams:
+        assert failed.err == f"Failed: {GONE}: no such device\n"
+    if 1 not in streams:
+        assert listed.out == "n1,\nn2,\nn3,\n"
+
+
+def test_without_standard_input_nothing_is_done(tmp_path: Path) -> None:
+    ended = agent(preexec_fn=closing(0), cwd=tmp_path)
+    assert (ended.code, ended.err) == (1, MISSING_PLUG)
+
+
+@pytest.mark.parametrize("action", ["metadata", "manpage"])
+def test_a_document_that_nobody_can_read_is_a_failure(action: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        assert agent("-o", action, stdout=writing).code == 1
+    finally:
+        os.close(writing)
+    with open("/dev/full", "wb") as full:
+        ended = agent("-o", action, stdout=full)
+    assert (ended.code, ended.err) == (1, "")
+
+
+def test_a_failure_that_nobody_can_read_is_a_failure(corosync: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        assert agent(stdin=call(corosync, *FAILING), stderr=writing, stdout=writing).code == 1
+    finally:
+        os.close(writing)
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> tuple[Path, Path]:
+    """A folder with modules that leave a mark when they are imported, and the mark."""
+    folder, mark = tmp_path / "trap", tmp_path / "sprung"
+    (folder / "fence_pr").mkdir(parents=True)
+    spring = f"open({str(mark)!r}, 'w').close()\nraise SystemExit(77)\n"
+    for name in ("marshal", "os", "getopt", "syslog", "select", "struct", "sitecustomize", "usercustomize", "startup",
+                 "traceback", "threading", "time", "fcntl", "codecs", "encodings", "fence_pr/__init__"):  # fmt: skip
+        (folder / f"{name}.py").write_text(spring)
+    return folder, mark
+
+
+def test_the_environment_and_the_working_directory_have_no_influence(corosync: str, trap: tuple[Path, Path]) -> None:
+    folder, mark = trap
+    hostile = {
+        "PATH": str(folder), "PYTHONPATH": str(folder), "PYTHONSTARTUP": str(folder / "startup.py"),
+        "PYTHONHOME": str(folder), "PYTHONWARNINGS": "error", "PYTHONINSPECT": "1", "PYTHONOPTIMIZE": "2",
+        "PYTHONUSERBASE": str(folder), "PYTHONIOENCODING": "ascii", "PYTHONVERBOSE": "1",
+        "LC_ALL": "C", "LANG": "xx_XX", "HOME": str(folder), "TMPDIR": str(folder), "POSIXLY_CORRECT": "1",
+    }  # fmt: skip
+    for environment in (hostile, {}):
+        how: dict[str, Any] = {"env": environment, "cwd": folder}
+        shown = agent("-o", "metadata", **how)
+        assert (shown.code, shown.out, shown.err) == (0, metadata.xml(), "")
+        listed = agent(stdin=call(corosync, "action=list"), **how)
+        assert (listed.code, listed.out, listed.err) == (0, "n1,\nn2,\nn3,\n", "")
+        failed = agent("-o", "off", "-n", "n2", "-d", f"{GONE},/dev/null", f"--corosync-conf={corosync}", **how)
+        assert failed.code == 1
+        assert failed.err.count("\n") == 2
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("encoding", ["C", "POSIX", "C.UTF-8"])
+def test_names_with_any_characters_come_back_as_they_were(corosync: str, encoding: str) -> None:
+    device = b"/dev/\xc3\xb6\xff"
+    ended = subprocess.run(
+        [AGENT], input=call(corosync, "action=monitor") + b"devices=" + device, check=False, capture_output=True,
+        env={"LC_ALL": encoding},
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr == b"Failed: " + device + b": no such device\n"
+
+
+def test_it_runs_from_anywhere_and_through_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "agent"
+    link.symlink_to(AGENT)
+    again = tmp_path / "again"
+    again.symlink_to("agent")
+    for executable in (link, again):
+        ended = agent("-V", executable=executable, cwd="/")
+        assert (ended.code, ended.out) == (0, f"fence_pr_ioctl {__version__}\n")
+
+
+def test_an_unprivileged_user_gets_a_sentence_and_no_traceback() -> None:
+    with public_copy() as copy:
+        how: dict[str, Any] = {"executable": copy, "cwd": "/", **nobody()}
+        failed = agent("-o", "off", "-n", "0x2", "-d", GONE, "--cluster-name=lab", **how)
+        assert (failed.code, failed.out) == (1, "")
+        assert failed.err == f"Failed: {GONE}: no such device\n"
+        wrong = agent("-o", "offf", **how)
+        assert (wrong.code, wrong.err) == (1, f"Failed: Unrecognised action 'offf'{NO_HINT}")
+
+
+def test_standard_input_is_not_read_where_there_are_arguments() -> None:
+    """Nobody may close it."""
+    reading, writing = os.pipe()
+    try:
+        assert agent("-V", stdin=reading).seconds < 5
+    finally:
+        os.close(reading)
+        os.close(writing)

@@ -1,0 +1,262 @@
+"""The actions that only read: status, monitor, list, list-status, validate-all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fence_pr import pr_ioctl
+from fence_pr.errors import Invalid, PathFailure
+from tests.model.target import ModelDisk
+from tests.model.world import World, problems
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.model.target import Command
+
+WE, EA, WERO, EARO, WEAR, EAAR = range(1, 7)
+READING = ["status", "monitor", "list", "list-status", "validate-all"]
+
+
+def broken(command: Command) -> None:
+    """A dead path."""
+    raise PathFailure("/dev/sdx", command.name, 0x10000, "path failed")
+
+
+@pytest.mark.parametrize("action", READING)
+@pytest.mark.parametrize("reserved", [0, WERO])
+def test_reading_actions_change_nothing(tmp_path: Path, action: str, reserved: int) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2", reserved=reserved)
+    before = world.state()
+    world.run("n1", action, "n2")
+    assert world.state() == before
+    assert {command.name for _, command in world.sent} <= {"open", "snapshot", "capabilities"}
+
+
+@pytest.mark.promise(9)
+def test_status_is_on_where_registered_everywhere(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    report = world.run("n1", "status", "n2")
+    assert (report.ok, report.verdict) == (True, "ON")
+
+
+@pytest.mark.promise(9)
+@pytest.mark.parametrize("kind", [WE, EA, WERO, EARO, WEAR, EAAR])
+def test_status_is_off_where_shut_out_everywhere(tmp_path: Path, kind: int) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", reserved=kind)
+    report = world.run("n1", "status", "n2")
+    assert (report.ok, report.verdict) == (True, "OFF")
+
+
+@pytest.mark.promise(9)
+@pytest.mark.parametrize("different", [0, 1])
+def test_status_fails_where_the_disks_differ_and_says_how(tmp_path: Path, different: int) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    world.targets[different].register("n2", 0)
+    report = world.run("n1", "status", "n2")
+    assert not report.ok
+    assert f"{world.devices[different].name}: n2 (key 0x{world.keys['n2']:x}) is shut out" in problems(report)
+    assert f"{world.devices[1 - different].name}: n2 (key 0x{world.keys['n2']:x}) is registered" in problems(report)
+
+
+@pytest.mark.promise(9)
+def test_status_fails_where_nothing_is_reserved(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", reserved=0)
+    report = world.run("n1", "status", "n2")
+    assert not report.ok
+    assert "nothing is reserved: it can write" in problems(report)
+
+
+@pytest.mark.promise(9)
+@pytest.mark.parametrize("registered", [("n1",), ("n1", "n2")])
+@pytest.mark.parametrize("bad", [0, 1])
+def test_status_fails_where_one_disk_cannot_be_read(tmp_path: Path, bad: int, registered: tuple[str, ...]) -> None:
+    world = World(tmp_path, 2)
+    world.register(*registered)
+    world.faults[bad] = broken
+    report = world.run("n1", "status", "n2")
+    assert not report.ok
+    assert f"{world.devices[bad].name}: open: path failed" in problems(report)
+
+
+def test_monitor_is_content_with_registered_nodes_and_a_reservation(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    for name in ("n1", "n2"):
+        assert world.run(name, "on", name).ok
+    report = world.run("n1", "monitor")
+    assert (report.ok, report.notes) == (True, ())
+
+
+def test_monitor_before_the_first_on_only_notes_that_this_node_is_not_registered(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n2")
+    report = world.run("n1", "monitor")
+    assert report.ok
+    assert "is not registered" in "".join(report.notes)
+
+
+def test_monitor_of_fresh_disks_is_content(tmp_path: Path) -> None:
+    assert World(tmp_path, 2).run("n1", "monitor").ok
+
+
+def test_monitor_fails_on_a_node_that_was_fenced(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    for name in ("n1", "n2"):
+        assert world.run(name, "on", name).ok
+    assert world.run("n2", "off", "n1").ok
+    report = world.run("n1", "monitor")
+    assert not report.ok
+    assert "it was fenced" in problems(report)
+
+
+@pytest.mark.parametrize(
+    ("reserved", "words"), [(0, "nothing is reserved"), (WE, "only its holder"), (EA, "only its holder")]
+)
+def test_monitor_fails_where_everybody_or_one_node_can_write(tmp_path: Path, reserved: int, words: str) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2", reserved=reserved)
+    report = world.run("n1", "monitor")
+    assert not report.ok
+    assert words in problems(report)
+
+
+def test_monitor_fails_where_a_disk_cannot_be_read(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1")
+    world.faults[1] = broken
+    report = world.run("n1", "monitor")
+    assert not report.ok
+    assert [bool(it.problem) for it in report.disks] == [False, True]
+
+
+def test_monitor_names_foreign_keys(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n1")
+    world.targets[0].register("stranger", 0xBAD)
+    assert "0xbad" in "".join(world.run("n1", "monitor").notes)
+
+
+def test_list_gives_the_nodes_without_touching_a_disk(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.faults[0] = broken
+    assert world.run("n1", "list", devices=()).rows == (("n1", ""), ("n2", ""), ("n3", ""))
+    assert world.run("n1", "list").ok
+
+
+def test_list_without_a_nodelist_gives_the_registered_keys(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1")
+    world.targets[1].register("n2", 0x2A)
+    world.conf.unlink()
+    report = world.run("n1", "list")
+    assert report.ok
+    assert {row[0] for row in report.rows} == {"0x2a", f"0x{world.keys['n1']:x}"}
+    assert "nothing to list" in problems(world.run("n1", "list", devices=()))
+
+
+def test_list_status_gives_every_node_and_every_other_key(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    world.targets[0].register("n2", 0)
+    for target in world.targets:
+        target.register("stranger", 0xBAD)
+    report = world.run("n1", "list-status")
+    assert report.ok
+    assert report.rows == (("n1", "", "ON"), ("n2", "", "UNKNOWN"), ("n3", "", "OFF"), ("0xbad", "", "ON"))
+
+
+def test_list_status_calls_nobody_off_where_nothing_is_reserved(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n1", reserved=0)
+    assert [row[2] for row in world.run("n1", "list-status").rows] == ["ON", "UNKNOWN", "UNKNOWN"]
+
+
+def test_list_status_fails_where_a_disk_cannot_be_read(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1")
+    world.faults[1] = broken
+    report = world.run("n1", "list-status")
+    assert not report.ok
+    assert "path failed" in problems(report)
+
+
+def test_validate_is_content_with_readable_disks_and_computable_keys(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    assert world.run("n1", "validate-all", "n1").ok
+    assert world.run("n1", "validate-all", "any-name").ok
+
+
+def test_validate_fails_for_a_disk_that_cannot_be_read(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.faults[1] = broken
+    report = world.run("n1", "validate-all", "n1")
+    assert not report.ok
+    assert world.devices[1].name in problems(report)
+
+
+@pytest.mark.parametrize(
+    ("plug", "key", "words"),
+    [
+        ("n1", "zz", "is no reservation key"),
+        ("0xzz", "", "is no reservation key"),
+        ("0x1", "2", "contradicts"),
+    ],
+)
+def test_validate_fails_for_a_bad_key(tmp_path: Path, plug: str, key: str, words: str) -> None:
+    world = World(tmp_path)
+    report = world.run("n1", "validate-all", plug, key=key)
+    assert not report.ok
+    assert words in problems(report)
+
+
+def test_validate_fails_without_a_cluster_name(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.conf.unlink()
+    report = world.run("n1", "validate-all", "n1")
+    assert not report.ok
+    assert "set the option cluster_name" in problems(report)
+    assert world.run("n1", "validate-all", "n1", cluster_name="lab").ok
+    assert world.run("n1", "validate-all", "n1", key="1").ok
+
+
+def test_validate_fails_where_the_target_has_not_the_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path)
+    monkeypatch.setattr(ModelDisk, "capabilities", lambda _: pr_ioctl.Capabilities((WE, EA, WERO), True))
+    assert world.run("n1", "validate-all", "n1", reservation_type=WERO).ok
+    report = world.run("n1", "validate-all", "n1", reservation_type=WEAR)
+    assert not report.ok
+    assert "write exclusive, all registrants" in problems(report)
+    monkeypatch.setattr(ModelDisk, "capabilities", lambda _: pr_ioctl.Capabilities(None, True))
+    assert world.run("n1", "validate-all", "n1", reservation_type=WEAR).ok
+
+
+def test_validate_says_what_is_worth_knowing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path)
+    monkeypatch.setattr(ModelDisk, "capabilities", lambda _: pr_ioctl.Capabilities(None, False))
+    assert world.run("n1", "validate-all", "n1").ok
+    assert "power loss" in world.nodes["n1"].said[-1]
+
+    def silent(_: ModelDisk) -> pr_ioctl.Capabilities:
+        raise Invalid("/dev/sdx", "report capabilities", 2)
+
+    monkeypatch.setattr(ModelDisk, "capabilities", silent)
+    assert world.run("n1", "validate-all", "n1").ok
+    assert "need not say" in world.nodes["n1"].said[-1]
+
+
+@pytest.mark.parametrize("action", ["on", "off", "status", "monitor", "list", "list-status", "validate-all"])
+def test_a_configuration_that_exists_and_cannot_be_read_is_a_failure(tmp_path: Path, action: str) -> None:
+    world = World(tmp_path)
+    world.conf.unlink()
+    world.conf.mkdir()
+    report = world.run("n1", action, "n2")
+    assert not report.ok
+    assert f"{world.conf}: Is a directory" in problems(report)
+    assert world.sent == []

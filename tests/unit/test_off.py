@@ -1,0 +1,488 @@
+"""off: shut a node out of every disk and prove it, over disks in memory (`tests.model`)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fence_pr import pr_ioctl
+from fence_pr.errors import Conflict, DeviceFailure, IncompleteAnswer, Invalid, PathFailure
+from tests.model.world import World, problems
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.model.target import Command
+    from tests.model.world import Fault
+
+WE, EA, WERO, EARO, WEAR, EAAR = range(1, 7)
+
+
+def broken(command: Command) -> None:
+    """A dead path."""
+    raise PathFailure("/dev/sdx", command.name, 0x10000, "path failed")
+
+
+def broken_from(name: str) -> Fault:
+    """A path that dies in front of the first command called `name`."""
+    dead = False
+
+    def fault(command: Command) -> None:
+        nonlocal dead
+        dead = dead or command.name == name
+        if dead:
+            broken(command)
+
+    return fault
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("holder", ["n1", "n2", "n3"])
+@pytest.mark.parametrize("kind", [WERO, EARO, WEAR, EAAR])
+@pytest.mark.parametrize("disks", [1, 3])
+def test_the_victim_is_out_everywhere_and_everything_else_stays(
+    tmp_path: Path, disks: int, kind: int, holder: str
+) -> None:
+    world = World(tmp_path, disks)
+    world.register("n1", "n2", "n3", reserved=kind, holder=holder)
+    report = world.run("n1", "off", "n2")
+    assert (report.ok, report.verdict) == (True, "Powered OFF")
+    for number, target in enumerate(world.targets):
+        assert world.members(number) == {"n1", "n3"}
+        assert target.type == kind
+        assert not target.can_write("n2")
+    assert world.changes() == [(number, "preempt") for number in range(disks)]
+
+
+@pytest.mark.promise(1)
+def test_a_node_that_is_out_already_is_proved_out_without_a_change(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n3")
+    report = world.run("n1", "off", "n2")
+    assert (report.ok, report.verdict) == (True, "Already OFF")
+    assert world.changes() == []
+
+
+@pytest.mark.promise(1)
+def test_partly_out_is_powered_off(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    world.targets[0].preempt("n1", world.keys["n1"], world.keys["n2"], WERO)
+    report = world.run("n1", "off", "n2")
+    assert (report.ok, report.verdict) == (True, "Powered OFF")
+    assert world.changes() == [(1, "preempt")]
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("victim_registered", [True, False])
+def test_where_nothing_is_reserved_it_reserves_first(tmp_path: Path, victim_registered: bool) -> None:
+    """Without a reservation a node without a key can write: absent is not shut out."""
+    world = World(tmp_path, 1)
+    world.register("n1", *(["n2"] if victim_registered else []), reserved=0)
+    report = world.run("n1", "off", "n2", reservation_type=EARO)
+    assert (report.ok, report.verdict) == (True, "Powered OFF")
+    assert world.changes() == [(0, "reserve")] + ([(0, "preempt")] if victim_registered else [])
+    assert world.targets[0].type == EARO
+    assert not world.targets[0].can_write("n2")
+
+
+@pytest.mark.parametrize("kind", [WE, EA])
+def test_a_reservation_for_one_node_shuts_out_too_and_is_mentioned(tmp_path: Path, kind: int) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2", reserved=kind, holder="n2")
+    report = world.run("n1", "off", "n2")
+    assert report.ok
+    assert world.targets[0].type == kind
+    assert world.targets[0].holder == "n1"
+    assert any(pr_ioctl.TYPE_NAMES[kind] in note and "/dev/sdz" in note for note in report.notes)
+
+
+@pytest.mark.promise(2)
+@pytest.mark.parametrize("registered", [("n2",), ()])
+def test_a_node_that_is_not_registered_itself_changes_nothing(tmp_path: Path, registered: tuple[str, ...]) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    target = world.targets[1]
+    target.register("n1", 0)
+    if not registered:
+        target.register("n2", 0)
+    before = world.state()
+    report = world.run("n1", "off", "n2")
+    assert not report.ok
+    assert world.state() == before
+    assert "nothing was changed on any disk" in report.problems
+    assert f"this node's key 0x{world.keys['n1']:x} is not registered" in problems(report)
+    assert "run the action on here" in problems(report)
+    assert world.devices[1].name in problems(report)
+
+
+@pytest.mark.promise(2)
+def test_a_node_does_not_shut_itself_out(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2")
+    report = world.run("n1", "off", "n1")
+    assert not report.ok
+    assert "a node cannot shut itself out" in problems(report)
+    assert world.sent == []
+    assert "cannot shut itself out" in problems(world.run("n1", "off", f"0x{world.keys['n1']:x}"))
+
+
+@pytest.mark.promise(2)
+def test_the_key_that_this_node_registered_wins_over_the_one_its_name_makes(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    assert world.run("n1", "on", "n1", key="0x2a").ok
+    assert world.run("n2", "on", "n2").ok
+    assert "cannot shut itself out" in problems(world.run("n1", "off", "0x2a"))
+    assert world.run("n1", "off", "n2").ok
+    assert world.targets[0].keys == {"n1": 0x2A}
+
+
+@pytest.mark.promise(5)
+def test_an_own_key_that_nobody_knows_is_said(tmp_path: Path) -> None:
+    world = World(tmp_path, names=("n2", "n3", "stranger"))
+    world.conf.write_text(world.conf.read_text().replace("stranger", "n4"))
+    report = world.run("stranger", "off", "n2")
+    assert not report.ok
+    assert "this node's own key is not known" in problems(report)
+    assert world.sent == []
+
+
+@pytest.mark.promise(7)
+def test_what_this_node_remembers_but_cannot_read_is_a_failure(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    assert world.run("n1", "on", "n1").ok
+    (file,) = world.nodes["n1"].state.iterdir()
+    file.write_text("garbage")
+    report = world.run("n1", "off", "n2")
+    assert not report.ok
+    assert "damaged; run the action on again" in problems(report)
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_first_disk_by_identity_decides_whatever_order_is_given(tmp_path: Path, backwards: bool) -> None:
+    world = World(tmp_path, 3)
+    world.register("n1", "n2")
+    names = tuple(device.name for device in world.devices)
+    assert world.run("n1", "off", "n2", devices=names[::-1] if backwards else names).ok
+    assert [number for number, _ in world.changes()] == [0, 1, 2]
+
+
+@pytest.mark.promise(3)
+def test_the_deciding_disk_is_read_again_before_another_is_touched(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    assert world.run("n1", "off", "n2").ok
+    steps = [(number, command.name) for number, command in world.sent if command.name != "open"]
+    won = steps.index((0, "preempt"))
+    assert (0, "snapshot") in steps[won : steps.index((1, "preempt"))]
+
+
+@pytest.mark.promise(3)
+def test_whoever_loses_the_deciding_disk_touches_no_other(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+
+    def other_node_is_faster(command: Command) -> None:
+        if command.name == "preempt":
+            world.targets[0].preempt("n2", world.keys["n2"], world.keys["n1"], WERO)
+
+    world.faults[0] = other_node_is_faster
+    report = world.run("n1", "off", "n2")
+    assert not report.ok
+    assert [number for number, _ in world.changes()] == [0]
+    assert world.members(1) == {"n1", "n2"}
+    assert "not registered" in problems(report)
+    assert "reservation conflict" in problems(report)
+    assert f"{world.devices[1].name}: not touched, because {world.devices[0].name} decides and failed" in problems(
+        report
+    )
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_one_disk_that_cannot_be_read_at_the_start_means_nothing_is_changed(tmp_path: Path, bad: int) -> None:
+    world = World(tmp_path, 3)
+    world.register("n1", "n2")
+    before = world.state()
+    world.faults[bad] = broken
+    report = world.run("n1", "off", "n2")
+    assert not report.ok
+    assert world.state() == before
+    assert world.changes() == []
+    assert "nothing was changed on any disk" in report.problems
+    assert f"{world.devices[bad].name}: open: path failed (status 0x10000); check the connection" in problems(report)
+
+
+@pytest.mark.promise(1)
+def test_a_disk_that_fails_under_way_does_not_keep_the_others_from_being_fenced(tmp_path: Path) -> None:
+    world = World(tmp_path, 3)
+    world.register("n1", "n2")
+    world.faults[1] = broken_from("preempt")
+    report = world.run("n1", "off", "n2")
+    assert not report.ok
+    assert [world.members(number) for number in range(3)] == [{"n1"}, {"n1", "n2"}, {"n1"}]
+    assert [bool(it.problem) for it in report.disks] == [False, True, False]
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("error", [DeviceFailure, IncompleteAnswer, Conflict])
+def test_a_proof_that_cannot_be_read_is_no_proof(tmp_path: Path, error: type[DeviceFailure]) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    snapshots = 0
+
+    def fault(command: Command) -> None:
+        nonlocal snapshots
+        snapshots += command.name == "snapshot"
+        if snapshots == 4:  # before, before and after the step, and then for the proof
+            raise error("/dev/sdx", "read keys", 2)
+
+    world.faults[0] = fault
+    report = world.run("n1", "off", "n2")
+    assert snapshots == 4
+    assert not report.ok
+    assert report.verdict == ""
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    ("undo", "words"),
+    [
+        (lambda world: world.targets[0].register("n2", world.keys["n2"]), "n2 (key"),
+        (lambda world: world.targets[0].register("n1", 0), "is not registered"),
+        (lambda world: world.targets[0].__setattr__("type", 0), "is not shut out"),
+    ],
+)
+def test_what_changes_before_the_last_look_is_a_failure(tmp_path: Path, undo: object, words: str) -> None:
+    """During power_wait, the victim registers again, or this node is fenced, or the reservation is cleared."""
+    assert callable(undo)
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+
+    def fault(command: Command) -> None:
+        if command.name == "snapshot" and (1, "preempt") in world.changes():
+            undo(world)
+
+    world.faults[0] = fault
+    report = world.run("n1", "off", "n2")
+    assert not report.ok
+    assert words in problems(report)
+    assert "registered keys" in problems(report)
+
+
+@pytest.mark.promise(1)
+def test_a_conflict_is_neither_success_nor_failure_until_the_disk_is_read(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2")
+
+    def done_but_says_conflict(command: Command) -> None:
+        if command.name == "preempt":
+            world.targets[0].carry_out("n1", command)
+
+    world.faults[0] = done_but_says_conflict
+    report = world.run("n1", "off", "n2")
+    assert (report.ok, report.verdict) == (True, "Powered OFF")
+
+
+@pytest.mark.promise(1)
+def test_a_target_that_says_success_and_does_nothing_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2")
+    monkeypatch.setattr(world.targets[0], "preempt", lambda *_: None)
+    report = world.run("n1", "off", "n2")
+    assert not report.ok
+    assert world.members() == {"n1", "n2"}
+    assert len(world.changes()) < 100
+
+
+@pytest.mark.promise(2)
+def test_steps_are_said_with_disk_and_keys(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2")
+    world.run("n1", "off", "n2")
+    own, victim = world.keys["n1"], world.keys["n2"]
+    words = pr_ioctl.TYPE_NAMES[WERO]
+    assert world.nodes["n1"].said == [f"/dev/sdz: preempt and abort 0x{victim:x} with 0x{own:x}, {words}"]
+
+
+def test_power_wait_comes_between_the_steps_and_the_proof(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    started = time.monotonic()
+    assert world.run("n1", "off", "n2", power_wait=0.2).ok
+    assert 0.2 <= time.monotonic() - started < 1
+    started = time.monotonic()
+    assert world.run("n1", "off", "n2", power_wait=60.0).verdict == "Already OFF"
+    assert time.monotonic() - started < 1
+
+
+STRANGER = 0xBAD
+
+
+@pytest.mark.parametrize("already", [True, False])
+def test_foreign_keys_are_named_in_the_answer(tmp_path: Path, already: bool) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", *([] if already else ["n2"]))
+    world.targets[1].register("stranger", STRANGER)
+    report = world.run("n1", "off", "n2")
+    assert report.ok
+    (note,) = report.notes
+    assert world.devices[1].name in note
+    assert "0xbad" in note
+
+
+@pytest.mark.parametrize("already", [True, False])
+def test_foreign_keys_can_be_made_a_failure(tmp_path: Path, already: bool) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", *([] if already else ["n2"]))
+    assert world.run("n1", "off", "n2", refuse_foreign=True).ok
+    world.targets[1].register("stranger", STRANGER)
+    report = world.run("n1", "off", "n2", refuse_foreign=True)
+    assert not report.ok
+    assert "0xbad" in problems(report)
+    assert world.members(0) == {"n1"}
+
+
+def test_refusing_foreign_keys_fails_where_nobody_can_tell_whose_a_key_is(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    assert world.run("n1", "on", "n1", key="0x1").ok
+    report = world.run("n1", "off", "n2", key="0x2", refuse_foreign=True)
+    assert not report.ok
+    assert "foreign=refuse" in problems(report)
+    world.conf.unlink()
+    assert not world.run("n1", "off", "n2", key="0x2", refuse_foreign=True).ok
+    assert world.run("n1", "off", "n2", key="0x2").ok
+
+
+@pytest.mark.promise(2)
+def test_an_explicit_key_is_the_one_preempted(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n1")
+    world.targets[0].register("n2", 0x77)
+    assert world.run("n1", "off", "n2", key="0x77").ok
+    world.targets[0].register("n2", 0x78)
+    assert world.run("n1", "off", "0x78").ok
+    assert world.members() == {"n1"}
+
+
+def hanging_until(release: threading.Event) -> Fault:
+    """A disk that does not answer for now."""
+
+    def fault(_: Command) -> None:
+        release.wait(10)
+
+    return fault
+
+
+@pytest.mark.promise(6)
+def test_a_disk_that_hangs_at_the_start_does_not_keep_the_others_from_being_fenced(tmp_path: Path) -> None:
+    world = World(tmp_path, 3)
+    world.register("n1", "n2")
+    release = threading.Event()
+    world.faults[1] = hanging_until(release)
+    started = time.monotonic()
+    report = world.run("n1", "off", "n2", threads=True, limit=1.0)
+    took = time.monotonic() - started
+    release.set()
+    assert took < 1
+    assert not report.ok
+    assert [world.members(number) for number in (0, 2)] == [{"n1"}, {"n1"}]
+    assert f"{world.devices[1].name}: no answer in time" in problems(report)
+
+
+@pytest.mark.promise(3, 6)
+def test_a_deciding_disk_that_hangs_at_the_start_means_nothing_is_changed(tmp_path: Path) -> None:
+    """Another node could win it meanwhile."""
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    release = threading.Event()
+    world.faults[0] = hanging_until(release)
+    report = world.run("n1", "off", "n2", threads=True, limit=0.4)
+    release.set()
+    assert not report.ok
+    assert world.changes() == []
+    assert "nothing was changed on any disk" in report.problems
+
+
+@pytest.mark.promise(7)
+def test_an_answer_that_is_lost_once_is_asked_again(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    failed: list[Command] = []
+
+    def once(command: Command) -> None:
+        if command.name == "preempt" and not failed:
+            failed.append(command)
+            raise DeviceFailure("/dev/sdx", "preempt-and-abort", 2)
+
+    world.faults[0] = once
+    assert world.run("n1", "off", "n2").ok
+    assert failed
+
+
+def no_abort(command: Command) -> None:
+    """A target that cannot abort."""
+    if command.name == "preempt":
+        raise Invalid("/dev/sdx", "preempt-and-abort", -22, "refused as invalid")
+
+
+@pytest.mark.promise(4)
+@pytest.mark.parametrize("abort", ["auto", "require"])
+def test_a_preempt_aborts(tmp_path: Path, abort: str) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    report = world.run("n1", "off", "n2", abort=abort)
+    assert (report.ok, report.notes) == (True, ())
+    assert world.changes() == [(0, "preempt"), (1, "preempt")]
+
+
+@pytest.mark.promise(4)
+def test_where_the_target_cannot_abort_the_answer_says_so(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2")
+    world.faults[0] = no_abort
+    report = world.run("n1", "off", "n2", abort="auto")
+    assert report.ok
+    assert world.changes() == [(0, "preempt_without_abort")]
+    (note,) = report.notes
+    assert "preempted without abort: writes that the disk had accepted may still land" in note
+    assert "refused as invalid" in note
+
+
+@pytest.mark.promise(4)
+def test_where_the_abort_is_required_a_target_without_it_is_a_failure(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2")
+    world.faults[0] = no_abort
+    report = world.run("n1", "off", "n2", abort="require")
+    assert not report.ok
+    assert world.changes() == []
+    assert "preempt-and-abort: refused as invalid" in problems(report)
+
+
+@pytest.mark.promise(4)
+@pytest.mark.parametrize("error", [Conflict, PathFailure, DeviceFailure])
+def test_no_other_failure_is_a_reason_to_leave_the_abort_out(tmp_path: Path, error: type[DeviceFailure]) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2")
+
+    def fault(command: Command) -> None:
+        if command.name == "preempt":
+            raise error("/dev/sdx", "preempt-and-abort", 0x18)
+
+    world.faults[0] = fault
+    assert not world.run("n1", "off", "n2", abort="auto").ok
+    assert world.changes() == []
+
+
+def test_without_abort_where_it_is_not_wanted(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2")
+    assert world.run("n1", "off", "n2", abort="never").ok
+    assert world.changes() == [(0, "preempt_without_abort")]

@@ -1,0 +1,306 @@
+"""Multipath maps and NVMe namespaces as disks: which command goes to which device node, and what dead paths change."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+import pytest
+
+from fence_pr import pr_ioctl
+from fence_pr.device import MULTIPATH, NVME, SCSI, Device
+from fence_pr.errors import Conflict, NotPermitted, PathFailure
+from fence_pr.parallel import Unanswered
+from fence_pr.plan import Snapshot
+from fence_pr.reservation import MultipathDisk, NvmeDisk, ScsiDisk, open_disk
+from tests.unit import fake_ioctl
+from tests.unit.fake_ioctl import NvmeCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+REQUESTS = pr_ioctl.REQUESTS
+NAMES = {getattr(REQUESTS, name): name for name in ("register", "reserve", "preempt", "preempt_abort", "read_keys")}
+NAMES[REQUESTS.read_reservation] = "read_reservation"
+DEAD = 0x10000
+
+
+class Unwatched:
+    """Allows everything."""
+
+    def announce(self, disk: str, operation: str) -> None:
+        """As `reservation.Watch`."""
+
+    def finished(self, disk: str) -> None:
+        """As `reservation.Watch`."""
+
+
+class Paths:
+    """Device nodes sda, sdb, sdc that lead to one disk, and the map over them. Every ioctl is kept with its node.
+
+    returns  (node, name of the ioctl) → what it returns, for ever; else 0
+    hangs    nodes that do not answer anything until `release`
+    """
+
+    def __init__(self, folder: Path) -> None:
+        for name in ("sda", "sdb", "sdc", "dm-0"):
+            (folder / name).touch()
+        self.sent: list[tuple[str, str]] = []
+        self.returns: dict[tuple[str, str], int] = {}
+        self.hangs: set[str] = set()
+        self.release = threading.Event()
+        nodes = tuple(str(folder / name) for name in ("sda", "sdb", "sdc"))
+        self.device = Device("/dev/mapper/m", str(folder / "dm-0"), "naa.1", MULTIPATH, nodes, map_name="m")
+
+    def ioctl(self, fd: int, request: int, buffer: bytearray, mutate: bool = True) -> int:
+        """In place of fcntl.ioctl."""
+        assert mutate
+        node, name = os.path.basename(os.readlink(f"/proc/self/fd/{fd}")), NAMES[request]
+        self.sent.append((node, name))
+        if node in self.hangs:
+            self.release.wait(10)
+        returned = next((self.returns[it] for it in ((node, name), (node, "*")) if it in self.returns), 0)
+        if not returned and name == "read_keys":
+            asked = fake_ioctl.ReadKeys.from_buffer(buffer)
+            fake_ioctl.write_keys(asked.keys_ptr, [0xA, 0xA])
+            asked.generation, asked.num_keys = 4, 2
+        if not returned and name == "read_reservation":
+            fake_ioctl.fill(buffer, fake_ioctl.ReadReservation(0xA, 4, 3))
+        return returned
+
+    def open(self, patience: float | None = None) -> MultipathDisk:
+        """The map as a disk; what its opening sent is forgotten."""
+        disk = open_disk(self.device, Unwatched(), patience)
+        assert isinstance(disk, MultipathDisk)
+        self.opening, self.sent = self.sent, []
+        return disk
+
+    def changes(self) -> list[tuple[str, str]]:
+        """What was sent that changes the disk, in no order."""
+        return sorted((node, name) for node, name in self.sent if not name.startswith("read"))
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Iterator[Paths]:
+    """All alive."""
+    made = Paths(tmp_path)
+    with patch.object(fcntl, "ioctl", made.ioctl):
+        yield made
+        made.release.set()
+
+
+def test_a_map_is_read_through_one_path_and_registered_through_each(paths: Paths) -> None:
+    disk = paths.open()
+    assert {node for node, _ in paths.opening} == {"sda", "sdb", "sdc"}
+    assert disk.snapshot() == Snapshot(4, (0xA, 0xA), 3, 0xA)
+    assert len({node for node, _ in paths.sent}) == 1
+    assert not disk.registered
+    disk.register(0xA)
+    assert paths.changes() == [("sda", "register"), ("sdb", "register"), ("sdc", "register")]
+    assert disk.registered
+    assert (disk.live_paths(), disk.dead_paths()) == (3, {})
+
+
+@pytest.mark.promise(4)
+@pytest.mark.parametrize(("abort", "name"), [(True, "preempt_abort"), (False, "preempt")])
+def test_nothing_ever_goes_to_the_map_itself(paths: Paths, abort: bool, name: str) -> None:
+    """It would drop the abort."""
+    disk = paths.open()
+    disk.snapshot()
+    disk.register(0xA)
+    disk.reserve(0xA, 3)
+    disk.preempt(0xA, 0xB, 3, abort=abort)
+    assert [it for it in paths.sent if it[1] in ("reserve", name)] == [("sda", "reserve"), ("sda", name)]
+    assert "dm-0" not in {node for node, _ in [*paths.opening, *paths.sent]}
+
+
+@pytest.mark.parametrize("dead", [["sda"], ["sdb"], ["sda", "sdc"]])
+def test_a_path_that_is_dead_from_the_start_gets_no_command_and_is_named(paths: Paths, dead: list[str]) -> None:
+    for node in dead:
+        paths.returns[node, "*"] = DEAD
+    disk = paths.open()
+    disk.register(0xA)
+    disk.preempt(0xA, 0xB, 3, abort=True)
+    assert not {node for node, _ in paths.sent} & set(dead)
+    assert {os.path.basename(path) for path in disk.dead_paths()} == set(dead)
+    assert disk.live_paths() == 3 - len(dead)
+    assert all("path" in why for why in disk.dead_paths().values())
+
+
+@pytest.mark.promise(2, 6)
+def test_a_path_that_does_not_answer_in_time_gets_no_other_command(paths: Paths) -> None:
+    """A REGISTER stuck in its queue could be carried out after this node was fenced."""
+    paths.hangs.add("sdb")
+    started = time.monotonic()
+    disk = paths.open(patience=0.2)
+    assert time.monotonic() - started < 1
+    disk.register(0xA)
+    assert paths.changes() == [("sda", "register"), ("sdc", "register")]
+    assert list(disk.dead_paths().values()) == ["no answer in time"]
+    paths.release.set()
+
+
+@pytest.mark.parametrize("name", ["reserve", "preempt_abort"])
+def test_a_path_that_dies_under_way_is_left_and_the_next_takes_over(paths: Paths, name: str) -> None:
+    disk = paths.open()
+    paths.returns["sda", name] = DEAD
+    commands: dict[str, Callable[[], None]] = {
+        "reserve": lambda: disk.reserve(0xA, 3),
+        "preempt_abort": lambda: disk.preempt(0xA, 0xB, 3, abort=True),
+    }
+    commands[name]()
+    assert paths.changes() == [("sda", name), ("sdb", name)]
+    assert disk.live_paths() == 2
+    paths.sent.clear()
+    disk.snapshot()
+    assert {node for node, _ in paths.sent} == {"sdb"}
+
+
+@pytest.mark.parametrize("bad", ["sda", "sdc"])
+def test_a_path_that_dies_while_it_is_registered_does_not_keep_the_others_from_it(paths: Paths, bad: str) -> None:
+    disk = paths.open()
+    paths.returns[bad, "register"] = DEAD
+    disk.register(0xA)
+    assert len(paths.changes()) == 3
+    assert disk.registered
+    assert disk.live_paths() == 2
+
+
+def test_without_any_path_nothing_is_registered_and_nothing_read(paths: Paths) -> None:
+    disk = paths.open()
+    for node in ("sda", "sdb", "sdc"):
+        paths.returns[node, "*"] = DEAD
+    with pytest.raises(PathFailure):
+        disk.snapshot()
+    with pytest.raises(PathFailure):
+        disk.register(0xA)
+    assert not disk.registered
+    with pytest.raises(PathFailure):
+        paths.open()
+
+
+@pytest.mark.promise(6)
+def test_a_map_whose_paths_all_hang_is_a_failure_in_time(paths: Paths) -> None:
+    paths.hangs.update(("sda", "sdb", "sdc"))
+    with pytest.raises(Unanswered):
+        paths.open(patience=0.2)
+
+
+@pytest.mark.parametrize("bad", ["sda", "sdc"])
+def test_an_answer_of_the_target_is_not_taken_for_a_dead_path(paths: Paths, bad: str) -> None:
+    disk = paths.open()
+    paths.returns[bad, "register"] = 0x18
+    with pytest.raises(Conflict):
+        disk.register(0xA)
+    assert not disk.registered
+    paths.returns["sda", "preempt_abort"] = 0x18
+    paths.sent.clear()
+    with pytest.raises(Conflict):
+        disk.preempt(0xA, 0xB, 3, abort=True)
+    assert paths.changes() == [("sda", "preempt_abort")]
+    assert disk.dead_paths() == {}
+
+
+def test_a_path_that_may_not_be_used_is_a_failure_and_not_dead(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied_for_one(fd: int, request: int, buffer: bytearray, mutate: bool = True) -> int:
+        if os.readlink(f"/proc/self/fd/{fd}").endswith("sdb"):
+            raise PermissionError(1, "Operation not permitted")
+        return paths.ioctl(fd, request, buffer, mutate)
+
+    monkeypatch.setattr(fcntl, "ioctl", denied_for_one)
+    with pytest.raises(NotPermitted):
+        paths.open()
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(SCSI, ScsiDisk), (NVME, NvmeDisk)])
+def test_each_kind_of_device_has_its_kind_of_disk(tmp_path: Path, kind: str, expected: type) -> None:
+    (tmp_path / "node").touch()
+    disk = open_disk(Device("d", str(tmp_path / "node"), "x", kind), Unwatched())
+    assert type(disk) is expected
+    assert (disk.live_paths(), disk.dead_paths(), disk.registered_as()) == (1, {}, None)
+
+
+OURS, THEIRS = b"\1" * 16, b"\2" * 16
+
+
+class Namespace:
+    """An NVMe namespace: registrants by host identifier, holder among them; kernel ioctls by what `returns` says."""
+
+    def __init__(self, folder: Path, host_id: bytes = OURS) -> None:
+        (folder / "nvme0n1").touch()
+        self.keys: dict[bytes, int] = {}
+        self.holder, self.type = b"", 0
+        self.returns: list[int] = []
+        self.sent: list[tuple[str, bytes]] = []
+        device = Device("ns", str(folder / "nvme0n1"), "uuid.1", NVME, (), host_id)
+        disk = open_disk(device, Unwatched())
+        assert isinstance(disk, NvmeDisk)
+        self.disk = disk
+
+    def __call__(self, request: int, buffer: bytearray) -> int:
+        if request in NAMES:
+            self.sent.append((NAMES[request], bytes(buffer)))
+            return self.returns.pop(0) if self.returns else 0
+        command = NvmeCommand.from_buffer_copy(buffer)
+        assert command.opcode == 0x0E
+        entries = b"".join(
+            struct.pack("<HB5xQ16s32x", 1, int(host == self.holder), key, host) for host, key in self.keys.items()
+        )
+        answer = struct.pack("<IBHHB14x", 5, self.type, len(self.keys), 0, 0).ljust(64, b"\0") + entries
+        ctypes.memmove(command.addr, answer, len(answer))
+        return 0
+
+
+def test_a_namespace_is_read_in_one_report(tmp_path: Path) -> None:
+    namespace = Namespace(tmp_path)
+    namespace.keys, namespace.holder, namespace.type = {OURS: 0xA, THEIRS: 0xB}, THEIRS, 3
+    with fake_ioctl.disk(namespace) as calls:
+        assert namespace.disk.snapshot() == Snapshot(5, (0xA, 0xB), 3, 0xB)
+        assert len(calls) == 1
+        namespace.keys, namespace.type = {}, 0
+        assert namespace.disk.snapshot() == Snapshot(5, (), 0, 0)
+
+
+def test_a_host_is_registered_and_a_key_that_stands_already_is_replaced(tmp_path: Path) -> None:
+    namespace = Namespace(tmp_path)
+    with fake_ioctl.disk(namespace):
+        namespace.disk.register(0xA)
+        assert namespace.sent == [("register", bytes(fake_ioctl.Registration(0, 0xA, 0, 0)))]
+        assert namespace.disk.registered
+        namespace.sent.clear()
+        namespace.returns = [0x18, 0]
+        namespace.disk.register(0xA)
+    assert namespace.sent[1] == ("register", bytes(fake_ioctl.Registration(0xA, 0xA, pr_ioctl.FLAG_IGNORE_KEY, 0)))
+
+
+def test_a_host_that_can_neither_be_registered_nor_replaced_is_not_registered(tmp_path: Path) -> None:
+    namespace = Namespace(tmp_path)
+    namespace.returns = [0x18, 0x18]
+    with fake_ioctl.disk(namespace), pytest.raises(Conflict):
+        namespace.disk.register(0xA)
+    assert not namespace.disk.registered
+
+
+@pytest.mark.parametrize(
+    ("host_id", "registered", "key"),
+    [
+        (OURS, {OURS: 0xA, THEIRS: 0xB}, 0xA),
+        (OURS, {THEIRS: 0xB}, None),
+        (OURS, {OURS: 0}, 0),
+        (b"", {OURS: 0xA}, None),
+    ],
+)
+def test_which_key_this_very_host_has(
+    tmp_path: Path, host_id: bytes, registered: dict[bytes, int], key: int | None
+) -> None:
+    namespace = Namespace(tmp_path, host_id)
+    namespace.keys = registered
+    with fake_ioctl.disk(namespace):
+        assert namespace.disk.registered_as() == key

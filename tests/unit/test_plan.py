@@ -1,0 +1,171 @@
+"""The decisions, over all small states: who of own, victim and a third is registered, which type, who holds."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from fence_pr import plan, pr_ioctl
+from fence_pr.keys import Registrant
+from fence_pr.plan import Done, Preempt, Refused, Register, Reserve, Snapshot
+
+OWN, VICTIM, THIRD = 0xA, 0xB, 0xC
+KEYS = (OWN, VICTIM, THIRD)
+TYPES = range(7)
+SINGLE = (1, 2)
+STATES = [
+    Snapshot(1, tuple(key for key, present in zip(KEYS, chosen) if present), kind, holder)
+    for chosen in product((True, False), repeat=3)
+    for kind in TYPES
+    for holder in ((0, *KEYS) if kind else (0,))
+]
+STATES += [Snapshot(1, (key, *KEYS, key), kind, 0) for key in KEYS for kind in TYPES]  # several nexuses a node
+# An NVMe host that was unregistered by replacing its key: a registrant, able to write, and nobody knows which node.
+KEY_0 = [Snapshot(1, (0, *snapshot.keys), snapshot.type, snapshot.holder) for snapshot in STATES]
+STATES += KEY_0
+
+victim = Registrant("n2", VICTIM)
+
+
+def off(snapshot: Snapshot) -> plan.Reserve | plan.Preempt | plan.Done | plan.Refused:
+    """With the type EARO asked for, to tell it from the type in force."""
+    return plan.off(snapshot, OWN, victim, pr_ioctl.EXCLUSIVE_ACCESS_REG_ONLY)
+
+
+@pytest.mark.promise(2)
+def test_off_never_registers_and_only_ever_preempts_the_victim_with_the_type_in_force() -> None:
+    for snapshot in STATES:
+        decision = off(snapshot)
+        assert not isinstance(decision, Register)
+        if isinstance(decision, Preempt):
+            assert (decision.victim, decision.type) == (VICTIM, snapshot.type)
+            assert snapshot.type
+
+
+@pytest.mark.promise(1)
+def test_off_is_done_only_if_the_victim_is_absent_this_node_present_and_a_reservation_in_force() -> None:
+    for snapshot in STATES:
+        proved = not {VICTIM, 0} & set(snapshot.keys) and OWN in snapshot.keys and snapshot.type != 0
+        assert isinstance(off(snapshot), Done) == proved
+
+
+@pytest.mark.promise(2)
+def test_off_does_nothing_on_a_disk_where_this_node_is_not_registered() -> None:
+    for snapshot in STATES:
+        if OWN not in snapshot.keys:
+            assert isinstance(off(snapshot), Refused)
+
+
+@pytest.mark.promise(1, 2)
+def test_off_preempts_a_known_victim_beside_a_host_with_key_0_and_never_key_0_itself() -> None:
+    """PREEMPT of key 0 removes everybody else under the all-registrants types."""
+    for snapshot in KEY_0:
+        if OWN in snapshot.keys and snapshot.type:
+            decision = off(snapshot)
+            assert isinstance(decision, Preempt if VICTIM in snapshot.keys else Refused)
+            assert "key 0" in str(decision) or isinstance(decision, Preempt)
+
+
+@pytest.mark.promise(1)
+def test_off_reserves_before_it_preempts_because_a_preempt_alone_protects_nothing() -> None:
+    for snapshot in STATES:
+        if OWN in snapshot.keys and not snapshot.type:
+            assert off(snapshot) == Reserve(pr_ioctl.EXCLUSIVE_ACCESS_REG_ONLY)
+
+
+@pytest.mark.promise(2)
+def test_off_of_this_nodes_own_key_is_refused_in_every_state() -> None:
+    for snapshot in STATES:
+        decision = plan.off(snapshot, OWN, Registrant("n1", OWN), 3)
+        assert isinstance(decision, Refused)
+        assert "own" in decision.why
+
+
+@pytest.mark.promise(5)
+def test_a_refusal_says_why_and_what_to_do() -> None:
+    decision = off(Snapshot(1, (VICTIM,), 3, VICTIM))
+    assert isinstance(decision, Refused)
+    assert f"0x{OWN:x}" in str(decision)
+    assert "run the action on here" in str(decision)
+
+
+def test_on_registers_first_whatever_the_list_says() -> None:
+    """A listed key may stand for a nexus that is long gone."""
+    for snapshot in STATES:
+        decision = plan.on(snapshot, OWN, 3, registered=False)
+        assert isinstance(decision, Refused if snapshot.type in SINGLE else Register)
+
+
+def test_on_after_registering_reserves_only_where_nothing_is_reserved() -> None:
+    for snapshot in STATES:
+        decision = plan.on(snapshot, OWN, 4, registered=True)
+        if snapshot.type in SINGLE or OWN not in snapshot.keys:
+            assert isinstance(decision, Refused)
+        elif snapshot.type:
+            assert isinstance(decision, Done)
+        else:
+            assert decision == Reserve(4)
+
+
+def test_on_never_preempts() -> None:
+    for snapshot in STATES:
+        for registered in (True, False):
+            assert not isinstance(plan.on(snapshot, OWN, 3, registered), Preempt)
+
+
+@pytest.mark.promise(5)
+def test_on_names_the_holder_of_a_reservation_that_keeps_others_out() -> None:
+    decision = plan.on(Snapshot(1, (THIRD,), 1, THIRD), OWN, 3, registered=False)
+    assert f"0x{THIRD:x}" in str(decision)
+    assert "write exclusive" in str(decision)
+
+
+@pytest.mark.promise(9)
+def test_status_is_off_only_if_shut_out_and_on_only_if_registered() -> None:
+    for snapshot in STATES:
+        state = plan.status(snapshot, VICTIM)
+        assert (state == plan.ON) == (VICTIM in snapshot.keys)
+        assert (state == plan.OFF) == (not {VICTIM, 0} & set(snapshot.keys) and snapshot.type != 0)
+        assert state in (plan.ON, plan.OFF, plan.UNPROVED)
+
+
+def test_monitor_fails_where_everybody_or_only_one_can_write() -> None:
+    for snapshot in STATES:
+        decision = plan.health(snapshot, None, unfenced=False)
+        open_to_all = bool(snapshot.keys) and not snapshot.type
+        assert isinstance(decision, Refused) == (open_to_all or snapshot.type in SINGLE)
+
+
+def test_monitor_fails_for_a_missing_own_key_only_after_it_was_registered() -> None:
+    for snapshot in STATES:
+        for unfenced in (True, False):
+            decision = plan.health(snapshot, OWN, unfenced)
+            sound = isinstance(plan.health(snapshot, None, unfenced), Done)
+            missing = OWN not in snapshot.keys
+            assert isinstance(decision, Done) == (sound and not (missing and unfenced))
+            if isinstance(decision, Done):
+                assert bool(decision.note) == missing
+
+
+def test_foreign_keys_are_named_once_in_order() -> None:
+    snapshot = Snapshot(1, (THIRD, OWN, THIRD, VICTIM), 3, 0)
+    assert plan.foreign(snapshot, frozenset({OWN})) == (VICTIM, THIRD)
+    assert plan.foreign(snapshot, frozenset(KEYS)) == ()
+
+
+def test_a_snapshot_speaks_of_keys_and_type() -> None:
+    text = str(Snapshot(1, (OWN, 0xFFFFFFFFFFFFFFFF), 5, 0))
+    assert "0xa" in text
+    assert "0xffffffffffffffff" in text
+    assert "write exclusive, all registrants" in text
+    assert str(Snapshot(1, (), 0, 0)) == "registered keys: none; reservation: none"
+    assert "type 9" in str(Snapshot(1, (), 9, 0))
+
+
+@pytest.mark.parametrize("step", [Register(), Reserve(3), Preempt(VICTIM, 5)])
+def test_a_step_in_words_names_the_keys(step: Register | Reserve | Preempt) -> None:
+    assert f"0x{OWN:x}" in step.says(OWN)
+    if isinstance(step, Preempt):
+        assert f"0x{VICTIM:x}" in step.says(OWN)
+        assert "preempt and abort" in step.says(OWN)
