@@ -1,0 +1,1 @@
+"""The lab: clusters of nodes with shared disks on real kernels (user-mode Linux), for tests and for people."""

@@ -1,0 +1,331 @@
+"""One user-mode-Linux guest, as the host sees it: boot it, run commands in it and its nodes, end it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tty
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tests.lab import cache
+from tests.lab.errors import CommandFailed, CommandTimedOut, GuestLost, LabUnavailable, RequestFailed
+from tests.lab.inside import layout
+from tests.lab.lines import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+    from types import TracebackType
+
+    from tests.lab.kernels import Kernel
+    from tests.lab.lines import Answer
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+LOGS = PROJECT / "test-logs"
+PROMPT = r"(guest|n\d)# "
+STARTED = "Run /first as init process"
+BOOT_SECONDS = 60.0
+CALL_SECONDS = 30.0
+ANSWER_SECONDS = 10.0  # beyond the time-out of a command, for the guest to kill it and say so
+TAIL_BYTES = 4000
+
+_guests = itertools.count(1)
+_commands = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended by itself: `returncode` is minus the signal's number if a signal ended it."""
+
+    argv: list[str]
+    returncode: int
+    stdout_bytes: bytes
+    stderr_bytes: bytes
+    seconds: float
+
+    @property
+    def stdout(self) -> str:
+        """Standard output as text."""
+        return self.stdout_bytes.decode(errors="replace")
+
+    @property
+    def stderr(self) -> str:
+        """Standard error as text."""
+        return self.stderr_bytes.decode(errors="replace")
+
+
+@dataclass
+class Running:
+    """A command that has been started in a guest."""
+
+    guest: Guest
+    node: str | None
+    argv: list[str]
+    timeout: float
+    tag: str
+    future: Future[Answer] = field(repr=False)
+
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self.future.done()
+
+    def wait(self) -> Completed:
+        """Its end; raises CommandTimedOut, GuestLost."""
+        where = self.guest.where(self.node)
+        said = self.guest.result(self.future, where, f"run {self.argv}", self.timeout + ANSWER_SECONDS)
+        out, err = (base64.b64decode(said[name]) for name in ("stdout", "stderr"))
+        if said["timed_out"]:
+            so_far = [each.decode(errors="replace") for each in (out, err)]
+            raise CommandTimedOut(where, self.argv, self.timeout, so_far[0], so_far[1], said["gone"])
+        return Completed(self.argv, said["returncode"], out, err, said["seconds"])
+
+    def signal(self, number: int = signal.SIGKILL, *, group: bool = False) -> bool:
+        """Send a signal to it (or to its whole process group); False if it has ended."""
+        sent: bool = self.guest.call("send_signal", self.node, tag=self.tag, number=number, group=group)
+        return sent
+
+
+class Guest:
+    """A guest with a service for itself (node None) and one for each of its nodes."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        root: Path,
+        *,
+        nodes: Sequence[str] = layout.NODES,
+        memory_mib: int = 384,
+        arguments: Sequence[str] = (),
+        logs: Path | None = None,
+    ) -> None:
+        """Nothing happens until `boot`. `arguments` go on the kernel's command line, `logs` is `log_folder()`."""
+        self.kernel = kernel
+        self.nodes = tuple(nodes)
+        self.name = f"linux-{kernel.label}-{os.getpid()}-{next(_guests)}"
+        self.log = (logs or log_folder()) / f"{time.strftime('%Y%m%d-%H%M%S')}-{self.name}" / "console.log"
+        self.boot_seconds = 0.0
+        self._root = root
+        self._memory_mib = memory_mib
+        self._arguments = arguments
+        self._lines = Lines(1 + len(self.nodes))
+        self._console_fd = -1
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._folder = Path()
+
+    def __enter__(self) -> Guest:
+        self.boot()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def boot(self) -> None:
+        """Start the kernel and wait until all services answer; raises GuestLost, LabUnavailable."""
+        started = time.monotonic()
+        memory = _memory_folder(self._memory_mib)
+        self.log.parent.mkdir(parents=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="fence_pr_lab-"))
+        self._console_fd, console = os.openpty()
+        tty.setraw(console)
+        ends = [end.fileno() for end in self._lines.guest_ends]
+        keeper = [sys.executable, "-I", "-S", str(Path(__file__).with_name("keeper.py")), str(self._folder)]
+        with self.log.open("ab") as log:
+            self._keeper = subprocess.Popen(
+                [*keeper, *self._command(ends, console)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=self.kernel.folder,
+                env={"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(memory)},
+                pass_fds=(*ends, console),
+                start_new_session=True,
+            )
+        os.close(console)
+        self._lines.close_guest_ends()
+        self._lines.start(self._keeper.pid)
+        self._wait_for_services()
+        self.boot_seconds = time.monotonic() - started
+
+    def _wait_for_services(self) -> None:
+        try:
+            for future in self._lines.ready:
+                self._wait(future, "boot", BOOT_SECONDS)
+        except GuestLost as lost:
+            self.stop()
+            if STARTED in self.log.read_text(errors="replace"):
+                raise
+            # It is not for the guest: the kernel did not get as far as its first process.
+            raise LabUnavailable(f"user-mode Linux {self.kernel.release} does not start here: {lost}") from lost
+
+    def stop(self) -> None:
+        """End the guest with all its processes. Nothing of it is left but the log."""
+        if self._keeper is None:
+            return
+        assert self._keeper.stdin
+        self._keeper.stdin.close()
+        self._keeper.wait()
+        self._keeper = None
+        os.close(self._console_fd)
+
+    def alive(self) -> bool:
+        """Whether the guest runs."""
+        return self._keeper is not None and self._keeper.poll() is None
+
+    def run(
+        self,
+        argv: Sequence[str],
+        node: str | None = None,
+        *,
+        stdin: str | bytes = b"",
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        timeout: float = CALL_SECONDS,
+        check: bool = False,
+    ) -> Completed:
+        """Run a command in a node (or in the guest itself) and wait for its end.
+
+        After `timeout` seconds its process group is killed and CommandTimedOut raised. `check` turns an exit status
+        other than 0 into CommandFailed.
+        """
+        done = self.start(argv, node, stdin=stdin, env=env, cwd=cwd, timeout=timeout).wait()
+        if check and done.returncode:
+            raise CommandFailed(self.where(node), done.argv, done)
+        return done
+
+    def start(
+        self,
+        argv: Sequence[str],
+        node: str | None = None,
+        *,
+        stdin: str | bytes = b"",
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        timeout: float = CALL_SECONDS,
+    ) -> Running:
+        """Start a command; arguments as for `run`."""
+        tag = f"command {next(_commands)}"
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        words = [str(word) for word in argv]
+        arguments = {
+            "argv": words,
+            "stdin": base64.b64encode(data).decode(),
+            "env": dict(env or {}),
+            "cwd": cwd,
+            "timeout": timeout,
+            "tag": tag,
+        }
+        future = self._request("run", node, arguments)
+        return Running(self, node, words, timeout, tag, future)
+
+    def call(self, name: str, node: str | None = None, /, *, seconds: float = CALL_SECONDS, **arguments: Any) -> Any:
+        """Call one of the lab's own functions in the guest; raises RequestFailed, GuestLost."""
+        return self.result(self._request(name, node, arguments), self.where(node), name, seconds)
+
+    def result(self, future: Future[Answer], where: str, what: str, seconds: float) -> Any:
+        """The answer to a request, within `seconds`; raises RequestFailed, GuestLost."""
+        answer = self._wait(future, f"{where}: {what}", seconds)
+        if "error" in answer:
+            raise RequestFailed(where, what, **answer["error"])
+        return answer["result"]
+
+    def where(self, node: str | None) -> str:
+        """How messages name the guest or a node of it."""
+        return f"{self.name}/{node}" if node else self.name
+
+    def console(self, rows: int = 24, columns: int = 120) -> tuple[int, Future[Answer]]:
+        """Start a root shell on the console: a descriptor of the host's end of its terminal, and the shell's end.
+
+        The shell's prompt is PROMPT; in it, `n1` is a command that opens a shell in node n1.
+        """
+        return self._console_fd, self._request("console", None, {"rows": rows, "columns": columns})
+
+    def log_tail(self) -> str:
+        """The end of what the guest's kernel and services said."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
+            return log.read().decode(errors="replace")
+
+    def _request(self, name: str, node: str | None, arguments: dict[str, Any]) -> Future[Answer]:
+        line = self.nodes.index(node) + 1 if node else 0
+        return self._lines.request(line, name, arguments, spill=self._folder)
+
+    def _wait(self, future: Future[Answer], what: str, seconds: float) -> Answer:
+        try:
+            return future.result(seconds)
+        except (FutureTimeout, TimeoutError):
+            self._lost(f"no answer within {seconds} s to: {what}")
+        except ConnectionError:
+            self._lost(f"ended during: {what}")
+
+    def _lost(self, what: str) -> NoReturn:
+        raise GuestLost(self.name, what, self.log, self.log_tail())
+
+    def _command(self, line_fds: Sequence[int], console_fd: int) -> list[str]:
+        """The kernel's command line. What the kernel does not know becomes the environment of process 1."""
+        return [
+            "./linux",
+            f"mem={self._memory_mib}M",
+            "root=/dev/root",
+            "rootfstype=hostfs",
+            _assignment("rootflags", str(self._root)),
+            "ro",
+            "con=null",
+            "con0=null,fd:2",
+            f"con1=fd:{console_fd}",
+            "ssl=null",
+            *(f"ssl{number}=fd:{fd}" for number, fd in enumerate(line_fds)),
+            _assignment("uml_dir", str(self._folder)),
+            "umid=uml",
+            # Since Linux 6.16: system calls of the guest cost half.
+            "seccomp=auto",
+            "printk.time=1",
+            "init=/first",
+            _assignment("LAB_PROJECT", str(PROJECT)),
+            _assignment("LAB_HOST", str(self._folder)),
+            *(
+                [_assignment("LAB_MODULES", str(modules))]
+                if (modules := self.kernel.folder / "modules").is_dir()
+                else []
+            ),
+            f"LAB_NODES={','.join(self.nodes)}",
+            *self._arguments,
+        ]
+
+
+def log_folder() -> Path:
+    """Where guests' logs are kept: in the project, or in the cache if the project belongs to somebody else."""
+    return LOGS if os.access(LOGS if LOGS.exists() else PROJECT, os.W_OK) else cache.folder() / "logs"
+
+
+def _assignment(name: str, value: str) -> str:
+    """One word of a kernel's command line, which is one string: blanks need quotes, and quotes cannot be quoted."""
+    if '"' in value or "\n" in value:
+        raise LabUnavailable(f"the lab cannot work in a folder with a quotation mark in its name: {value}")
+    return f'{name}="{value}"' if " " in value else f"{name}={value}"
+
+
+def _memory_folder(mib: int) -> Path:
+    """Where a guest's memory, an unlinked sparse file, may lie: in memory if there is room for it."""
+    for folder in (Path("/dev/shm"), Path(tempfile.gettempdir()), Path.home()):
+        with contextlib.suppress(OSError):
+            about = os.statvfs(folder)
+            # The kernel maps the file as code, too.
+            if os.access(folder, os.W_OK) and not about.f_flag & os.ST_NOEXEC and _free_mib(about) > mib:
+                return folder
+    raise LabUnavailable(f"no folder with {mib} MiB of room for a guest's memory (/dev/shm, the temporary folder)")
+
+
+def _free_mib(about: os.statvfs_result) -> int:
+    return about.f_bavail * about.f_frsize >> 20

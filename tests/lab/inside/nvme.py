@@ -1,0 +1,169 @@
+"""NVMe in a guest: a target (nvmet) with two namespaces on RAM disks, and a host for each node.
+
+With nvme_core.multipath=N on the kernel's command line every host's controller gives disks of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import struct
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.lab.inside import layout, pr, slow, system
+
+CONFIGFS = Path("/sys/kernel/config")
+SUBSYSTEM = CONFIGFS / "nvmet/subsystems/nqn.2026-01.lab:shared"
+PORTS = CONFIGFS / "nvmet/ports"
+FABRICS = "/dev/nvme-fabrics"
+CONTROLLERS = Path("/sys/class/nvme")
+# Namespace number → RAM disk and UUID; the identities sort the other way round than the numbers.
+NAMESPACES = {
+    1: ("/dev/ram0", "e4a8a4c2-5f0e-4d52-9d0f-000000000001"),
+    2: ("/dev/ram1", "0b7d1c3e-8a61-4b7f-a3c4-000000000002"),
+}
+SLOW_NAMESPACE, SLOW = 2, "namespace-2"
+TCP_ADDRESS, TCP_PORT = "127.0.0.1", "4420"
+TRANSPORTS = {
+    "loop": {"addr_trtype": "loop"},
+    "tcp": {"addr_trtype": "tcp", "addr_adrfam": "ipv4", "addr_traddr": TCP_ADDRESS, "addr_trsvcid": TCP_PORT},
+}
+DEADLINE_SECONDS = 10.0
+
+# Node → its controller, such as "nvme0".
+_instances: dict[str, str] = {}
+
+# NVM Express: I/O command and Reservation Report; linux/nvme_ioctl.h
+IO_COMMAND = 0xC0484E43
+REPORT = 0x0E
+REPORT_BYTES = 4096
+ENTRY_BYTES = 64
+
+
+def set_up() -> None:
+    """The target with its namespaces on all transports."""
+    if not (CONFIGFS / "nvmet").is_dir():
+        system.mount("configfs", CONFIGFS)
+    SUBSYSTEM.mkdir()
+    (SUBSYSTEM / "attr_allow_any_host").write_text("1")
+    for number, (disk, uuid) in NAMESPACES.items():
+        folder = SUBSYSTEM / f"namespaces/{number}"
+        folder.mkdir()
+        below = slow.make(SLOW) if number == SLOW_NAMESPACE else disk
+        for name, value in (("device_path", below), ("device_uuid", uuid), ("resv_enable", "1"), ("enable", "1")):
+            (folder / name).write_text(value)
+    for number, settings in enumerate(TRANSPORTS.values(), 1):
+        port = PORTS / str(number)
+        port.mkdir()
+        for name, value in settings.items():
+            (port / name).write_text(value)
+        (port / "subsystems" / SUBSYSTEM.name).symlink_to(SUBSYSTEM)
+
+
+def host_id(node: str) -> str:
+    """The identifier of a node's host."""
+    return f"{layout.NODES.index(node) + 1:08x}-1111-2222-3333-444444444444"
+
+
+def connect(node: str, transport: str, like: str) -> None:
+    """Connect a node's host, with the identity of the node `like` (a cloned machine if that is another)."""
+    disconnect(node)
+    options = {
+        "transport": transport,
+        "nqn": SUBSYSTEM.name,
+        "hostnqn": _host_name(like),
+        "hostid": host_id(like),
+        **({"traddr": TCP_ADDRESS, "trsvcid": TCP_PORT} if transport == "tcp" else {}),
+    }
+    fd = os.open(FABRICS, os.O_RDWR)
+    try:
+        os.write(fd, ",".join([*(f"{name}={value}" for name, value in options.items()), "duplicate_connect"]).encode())
+        answer = os.read(fd, 100).decode()  # instance=NUMBER,cntlid=NUMBER
+    finally:
+        os.close(fd)
+    _instances[node] = f"nvme{answer.partition('=')[2].partition(',')[0]}"
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not _usable(node):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{node} has only the namespaces {sorted(_disks(node))}, or cannot open them")
+        time.sleep(0.01)
+
+
+def _usable(node: str) -> bool:
+    """Whether all of a node's namespaces can be opened; sysfs shows a disk a moment before."""
+    found = _disks(node)
+    try:
+        for disk in found.values():
+            os.close(os.open(disk, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return len(found) == len(NAMESPACES)
+
+
+def disconnect(node: str) -> None:
+    """End the connection of a node's host, if there is one."""
+    controller = _controller(node)
+    if controller:
+        (controller / "delete_controller").write_text("1")
+
+
+def path(node: str, number: int) -> str:
+    """The device node of a node's namespace."""
+    return _disks(node)[number]
+
+
+def clear() -> None:
+    """Leave no registration and no reservation."""
+    node = next(node for node in layout.NODES if _controller(node))
+    for number in NAMESPACES:
+        disk = path(node, number)
+        # Whatever this host is registered with: nothing, a key, or key 0.
+        if pr.call(disk, "register", 0, pr.LAB_KEY):
+            pr.call(disk, "register", pr.LAB_KEY, pr.LAB_KEY, pr.IGNORE_KEY)
+        status = pr.call(disk, "clear", pr.LAB_KEY)
+        if status:
+            raise OSError(f"clear of {disk} ended with {status:#x}")
+
+
+def reservation(node: str, number: int) -> dict[str, Any]:
+    """The namespace's state as its own report tells `node`: type, and host identifier → key and whether it holds."""
+    data = _report(path(node, number))
+    kind, count = struct.unpack_from("<BH", data, 4)
+    hosts = {}
+    for start in range(ENTRY_BYTES, ENTRY_BYTES + count * ENTRY_BYTES, ENTRY_BYTES):
+        key = struct.unpack_from("<Q", data, start + 8)[0]
+        hosts[data[start + 16 : start + 32].hex()] = [key, bool(data[start + 2] & 1)]
+    return {"type": kind, "hosts": hosts}
+
+
+def _report(disk: str) -> bytes:
+    buffer = ctypes.create_string_buffer(REPORT_BYTES)
+    fd = os.open(disk, os.O_RDONLY)
+    try:
+        namespace = fcntl.ioctl(fd, 0x4E40)
+        head = struct.pack("=BBHIIIQQII", REPORT, 0, 0, namespace, 0, 0, 0, ctypes.addressof(buffer), 0, REPORT_BYTES)
+        command = bytearray(head + struct.pack("=IIIIIIII", REPORT_BYTES // 4 - 1, 1, 0, 0, 0, 0, 5000, 0))
+        status = fcntl.ioctl(fd, IO_COMMAND, command, True)
+    finally:
+        os.close(fd)
+    if status:
+        raise OSError(f"reservation report of {disk} ended with {status:#x}")
+    return buffer.raw
+
+
+def _host_name(node: str) -> str:
+    return f"nqn.2026-01.lab:host-{node}"
+
+
+def _controller(node: str) -> Path | None:
+    folder = CONTROLLERS / _instances.get(node, "none")
+    return folder if folder.is_dir() else None
+
+
+def _disks(node: str) -> dict[int, str]:
+    controller = _controller(node)
+    found = controller.glob("nvme*n*") if controller else ()
+    return {int((disk / "nsid").read_text()): f"/dev/{disk.name}" for disk in found if (disk / "nsid").exists()}

@@ -1,0 +1,101 @@
+"""The target side: LIO, set up through configfs, and its own view of the reservations."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.lab.inside import layout, slow, system
+
+CONFIGFS = Path("/sys/kernel/config")
+TARGET = CONFIGFS / "target"
+BACKSTORES = TARGET / "core/rd_mcp_0"
+SLOW_LUN, SLOW_BACKSTORES = "d", TARGET / "core/iblock_0"
+PAGES = layout.DISK_MIB * 256
+DATABASE = Path("/run/target")
+
+FILES = ("res_holder", "res_pr_generation", "res_pr_registered_i_pts", "res_pr_type", "res_aptpl_active")
+NODE = re.escape(layout.initiator("")) + r"(\w+)"
+
+# linux/pr.h numbers of what the target says in words.
+TYPES = {
+    "Write Exclusive Access": 1,
+    "Exclusive Access": 2,
+    "Write Exclusive Access, Registrants Only": 3,
+    "Exclusive Access, Registrants Only": 4,
+    "Write Exclusive Access, All Registrants": 5,
+    "Exclusive Access, All Registrants": 6,
+}
+
+
+def set_up() -> None:
+    """Make all LUNs, and a target for each node and LUN."""
+    system.mount("configfs", CONFIGFS)
+    # The target keeps registrations over power loss in a folder that must be there before the first LUN.
+    (DATABASE / "pr").mkdir(parents=True)
+    (TARGET / "dbroot").write_text(str(DATABASE))
+    for lun in layout.LUNS.values():
+        _make_backstore(lun)
+        for node in layout.NODES:
+            _make_target(node, lun.name)
+
+
+def _make_backstore(lun: layout.Lun) -> None:
+    slowed = lun.name == SLOW_LUN and slow.available()
+    folder = (SLOW_BACKSTORES if slowed else BACKSTORES) / lun.name
+    folder.mkdir(parents=True)
+    (folder / "control").write_text(f"udev_path={slow.make('lun-d')}" if slowed else f"rd_pages={PAGES}")
+    (folder / "enable").write_text("1")
+    (folder / "wwn/vpd_unit_serial").write_text(lun.serial)
+    if not lun.reservations:
+        (folder / "attrib/emulate_pr").write_text("0")
+
+
+def _backstore(lun: str) -> Path:
+    """Where a LUN's backstore is."""
+    return next(folder / lun for folder in (SLOW_BACKSTORES, BACKSTORES) if (folder / lun).is_dir())
+
+
+def _portal_group(node: str, lun: str) -> Path:
+    return TARGET / "iscsi" / layout.target(node, lun) / "tpgt_1"
+
+
+def _make_target(node: str, lun: str) -> None:
+    group = _portal_group(node, lun)
+    group.mkdir(parents=True)
+    (group / "attrib/authentication").write_text("0")
+    (group / "lun/lun_0").mkdir()
+    (group / "lun/lun_0/disk").symlink_to(_backstore(lun))
+    # With a generated entry the target would forget a node's registrations whenever its connection breaks.
+    allowed = group / "acls" / layout.initiator(node) / "lun_0"
+    allowed.mkdir(parents=True)
+    (allowed / "disk").symlink_to(group / "lun/lun_0")
+    (group / f"np/{layout.address(node)}:{layout.PORT}").mkdir()
+    enable(node, lun, True)
+
+
+def enable(node: str, lun: str, on: bool) -> None:
+    """Let a node reach a LUN, or cut its connection."""
+    switch = _portal_group(node, lun) / "enable"
+    if (switch.read_text().strip() == "1") != on:
+        switch.write_text(str(int(on)))
+
+
+def reservation(lun: str) -> dict[str, Any]:
+    """The target's own view of a LUN: type, holder, registrations (node and key), generation, persistent.
+
+    `type` is the number of linux/pr.h, 0 if nothing is reserved. `holder` is the node that made the reservation, also
+    where the type makes all registrants holders.
+    """
+    said = {path.name: path.read_text() for path in (_backstore(lun) / "pr").iterdir() if path.name in FILES}
+    kind = re.search(r"SPC-3 Reservation Type: (.*)", said["res_pr_type"])
+    holder = re.search(NODE, said["res_holder"])
+    registrations = re.findall(NODE + r"\S* Key: (0x[0-9a-f]+)", said["res_pr_registered_i_pts"])
+    return {
+        "type": TYPES[kind[1].strip()] if kind else 0,
+        "holder": holder[1] if holder else None,
+        "registrations": [[node, int(key, 16)] for node, key in registrations],
+        "generation": int(said["res_pr_generation"], 16),
+        "persistent": "Activated" in said["res_aptpl_active"],
+    }

@@ -1,0 +1,179 @@
+"""pytest's side of the lab: the kernels, a cluster for each, the logs of failures, and what was not covered."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from tests.lab import kernels, root
+from tests.lab.cluster import Cluster
+from tests.lab.errors import LabError, LabUnavailable
+from tests.lab.guest import Guest
+from tests.lab.nvme import KERNEL_ARGUMENTS, Namespaces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from tests.lab.kernels import Kernel
+
+T = TypeVar("T")
+NOT_COVERED = "the lab is not available: "
+
+
+class Clusters:
+    """A running cluster for each kernel that has been asked for, booted on first use."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, Cluster] = {}
+        self._namespaces: dict[str, Namespaces] = {}
+        self._failed: dict[str, LabError] = {}
+
+    def fresh(self, name: str) -> Cluster:
+        """The kernel's cluster, reset. If its guest has died or cannot be reset, there is a new one.
+
+        Raises LabUnavailable, or what else kept a guest from booting: then the next call does not try again.
+        """
+        cluster = self._running.get(name)
+        if cluster and cluster.guest.alive():
+            try:
+                cluster.reset()
+            except LabError as error:
+                warnings.warn(f"a new guest, as this one could not be reset: {error}", stacklevel=2)
+            else:
+                return cluster
+        if cluster:
+            cluster.guest.stop()
+        if name in self._failed:
+            raise self._failed[name]
+        try:
+            self._running[name] = self._boot(name)
+        except LabError as error:
+            self._failed[name] = error
+            raise
+        return self._running[name]
+
+    def namespaces(self, name: str) -> Namespaces:
+        """The NVMe namespaces of the kernel's cluster, which is reset; transport and state are the caller's."""
+        cluster = self.fresh(name)
+        if name not in self._namespaces or self._namespaces[name].cluster is not cluster:
+            self._namespaces[name] = Namespaces(cluster)
+        return self._namespaces[name]
+
+    def running(self, name: str) -> Cluster | None:
+        """The kernel's cluster if there is one."""
+        return self._running.get(name)
+
+    def stop(self) -> None:
+        """End all guests."""
+        for cluster in self._running.values():
+            cluster.guest.stop()
+
+    @staticmethod
+    def _boot(name: str) -> Cluster:
+        guest = Guest(kernels.source(name).kernel(), root.folder(), arguments=KERNEL_ARGUMENTS)
+        try:
+            guest.boot()
+            return Cluster(guest)
+        except BaseException:
+            guest.stop()
+            raise
+
+
+NVME = f"linux-{kernels.NVME.name}"
+CLUSTERS = pytest.StashKey[Clusters]()
+
+
+def _parameter(source: kernels.Source) -> object:
+    name = f"linux-{source.label()}"
+    # One guest serves all tests of a kernel, so they must be in one process.
+    return pytest.param(name, id=name, marks=pytest.mark.xdist_group(name))
+
+
+@pytest.fixture(scope="session", params=[_parameter(source) for source in kernels.SOURCES])
+def kernel(request: pytest.FixtureRequest) -> str:
+    """Every kernel of the lab in turn, by name, such as "linux-6.1"."""
+    return str(request.param)
+
+
+@pytest.fixture
+def uml(kernel: str) -> Kernel:
+    """The kernel to boot guests with; the test is not covered if the lab cannot be set up."""
+
+    def fetch() -> Kernel:
+        root.folder()
+        return kernels.source(kernel).kernel()
+
+    return _or_not_covered(fetch)
+
+
+@pytest.fixture
+def lab(kernel: str, request: pytest.FixtureRequest) -> Cluster:
+    """The kernel's cluster, all clean: no registrations, all paths, nothing running."""
+    return _or_not_covered(lambda: request.config.stash[CLUSTERS].fresh(kernel))
+
+
+@pytest.fixture(scope="session", params=[pytest.param(NVME, id=NVME, marks=pytest.mark.xdist_group(NVME))])
+def nvme_kernel(request: pytest.FixtureRequest) -> str:
+    """The kernel that has NVMe, by name."""
+    return str(request.param)
+
+
+@pytest.fixture(params=["loop", "tcp"])
+def namespaces(nvme_kernel: str, request: pytest.FixtureRequest) -> Namespaces:
+    """NVMe namespaces 1 and 2, all nodes connected by the transport in turn, all clean."""
+    found = _or_not_covered(lambda: request.config.stash[CLUSTERS].namespaces(nvme_kernel))
+    found.reset(str(request.param))
+    return found
+
+
+def _or_not_covered(make: Callable[[], T]) -> T:
+    """What `make` returns; if there is no lab, the test is skipped, or fails in CI."""
+    try:
+        return make()
+    except LabUnavailable as error:
+        reason = f"{NOT_COVERED}{error}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start with no guest."""
+    config.addinivalue_line("markers", "xdist_group(name): tests that must run in one process")
+    config.stash[CLUSTERS] = Clusters()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End all guests."""
+    if CLUSTERS in config.stash:
+        config.stash[CLUSTERS].stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the end of the guest's log into the report of a failure."""
+    report = yield
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    name = parameters.get("kernel") or parameters.get("nvme_kernel")
+    cluster = item.config.stash[CLUSTERS].running(name) if name else None
+    if report.failed and cluster and {"lab", "namespaces"} & set(getattr(item, "fixturenames", ())):
+        report.sections.append((f"the end of {cluster.guest.log}", cluster.guest.log_tail()))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not covered."""
+    reasons = Counter(
+        reason.split(NOT_COVERED, 1)[1]
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and NOT_COVERED in (reason := report.longrepr[2])
+    )
+    if reasons:
+        terminalreporter.section("NOT COVERED", sep="!", red=True, bold=True)
+        for reason, count in reasons.items():
+            terminalreporter.write_line(f"{count} tests on real kernels did not run: {reason}")
+        terminalreporter.write_line("With CI=true they would have failed.")

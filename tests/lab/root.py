@@ -1,0 +1,108 @@
+"""The root folder of the guests: a Debian 12 tree that no machine was ever installed from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.lab import cache, packages
+
+SUITE = "bookworm"
+PACKAGES = (
+    "base-files",
+    "bash",
+    "coreutils",
+    "dash",
+    "dmsetup",
+    "findutils",
+    "grep",
+    "hostname",
+    "iproute2",
+    "iputils-ping",
+    "kmod",
+    "libc-bin",
+    "make",
+    "mawk",
+    "mount",
+    "open-iscsi",
+    "pacemaker-cli-utils",
+    "procps",
+    "python3",
+    "sed",
+    "sg3-utils",
+    "strace",
+    "util-linux",
+)
+
+# What the packages' installation scripts would have made, as far as a guest needs it.
+LINKS = {"usr/bin/awk": "mawk", "usr/bin/sh": "dash", "etc/mtab": "../proc/self/mounts"}
+ACCOUNTS = {
+    "etc/passwd": (
+        "root:x:0:0:root:/root:/bin/bash\n"
+        "hacluster:x:189:189:cluster:/var/lib/pacemaker:/usr/sbin/nologin\n"
+        "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+    ),
+    "etc/group": "root:x:0:\ndisk:x:6:\ntty:x:5:\nhaclient:x:189:hacluster\nnogroup:x:65534:\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    "etc/hosts": "127.0.0.1 localhost\n10.99.0.1 n1\n10.99.0.2 n2\n10.99.0.3 n3\n",
+}
+MOUNT_POINTS = ("project", "host", "overlay", "proc", "sys", "dev", "run", "tmp", "usr/lib/modules")
+
+# Process 1. It lives in the tree only because the project is not mounted yet when a kernel starts it.
+FIRST = """\
+#!/usr/bin/python3 -ISB
+import ctypes, os, sys
+if ctypes.CDLL(None).mount(b"project", b"/project", b"hostfs", 1, os.environb[b"LAB_PROJECT"]):
+    sys.exit("cannot mount the project")
+sys.path.insert(0, "/project")
+from tests.lab.inside import init
+init.main()
+"""
+
+RECIPE = repr((1, SUITE, PACKAGES, packages.UNWANTED, LINKS, ACCOUNTS, MOUNT_POINTS, FIRST))
+
+
+def folder() -> Path:
+    """The guests' root folder, made on first use; raises LabUnavailable."""
+    return cache.fill("root", RECIPE, _build)
+
+
+def _build(tree: Path) -> None:
+    packages.check_machine()
+    print(f"lab: the guests' programs, from Debian {SUITE} (about 70 MB)", file=sys.stderr, flush=True)
+    _make_skeleton(tree)
+    with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
+        debs = packages.Suite(SUITE, Path(scratch)).download_closure(PACKAGES)
+        packages.unpack(debs, tree)
+    _finish(tree)
+    _compile_python(tree)
+
+
+def _make_skeleton(tree: Path) -> None:
+    packages.make_merged(tree)
+    for name in MOUNT_POINTS:
+        (tree / name).mkdir(parents=True, exist_ok=True)
+
+
+def _finish(tree: Path) -> None:
+    for name, target in LINKS.items():
+        link = tree / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+    for name, content in ACCOUNTS.items():
+        (tree / name).write_text(content)
+    first = tree / "first"
+    first.write_text(FIRST)
+    first.chmod(0o755)
+
+
+def _compile_python(tree: Path) -> None:
+    """Compile the tree's standard library with the tree's own Python: it starts much faster."""
+    libraries = tree / "usr/lib/x86_64-linux-gnu"
+    loader = [str(tree / "lib64/ld-linux-x86-64.so.2"), "--library-path", str(libraries)]
+    compileall = ["-m", "compileall", "-q", "-s", str(tree), "-p", "/", "--invalidation-mode", "unchecked-hash"]
+    stdlib = tree / "usr/lib/python3.11"
+    command = [*loader, str(tree / "usr/bin/python3.11"), "-S", *compileall, str(stdlib)]
+    subprocess.run(command, check=True, env={"PYTHONHOME": str(tree / "usr"), "LC_ALL": "C.UTF-8"})

@@ -1,0 +1,53 @@
+"""The host's end of a guest's lines when the guest ends at a bad moment."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.lines import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def keeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def thread_errors(monkeypatch: pytest.MonkeyPatch) -> list[threading.ExceptHookArgs]:
+    errors: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", errors.append)
+    return errors
+
+
+def test_a_guest_that_ends_with_a_request_unread_resets_its_line_and_the_keeper_ends_the_request(
+    keeper: subprocess.Popen[bytes], thread_errors: list[threading.ExceptHookArgs], tmp_path: Path
+) -> None:
+    lines = Lines(1)
+    asked = lines.request(0, "run", {}, spill=tmp_path)
+    lines.close_guest_ends()
+    lines.start(keeper.pid)
+    keeper.kill()
+    with pytest.raises(ConnectionError):
+        asked.result(5)
+    assert thread_errors == []
+
+
+def test_a_request_to_a_guest_that_is_gone_is_lost_and_not_an_error_of_the_call(
+    keeper: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    lines = Lines(1)
+    lines.close_guest_ends()
+    lines.start(keeper.pid)
+    asked = lines.request(0, "run", {}, spill=tmp_path)
+    with pytest.raises(ConnectionError):
+        asked.result(5)
