@@ -42,6 +42,7 @@ ACTIONS = (
     Action("validate-all", "check the configuration without changing a disk"),
 )
 FENCING_ACTION = "off"
+LISTS = ("list", "list-status")
 
 FLAG, BOOLEAN, INTEGER, SECONDS, STRING, SELECT = "flag", "boolean", "integer", "second", "string", "select"
 
@@ -135,6 +136,11 @@ OPTIONS = (
     Option("corosync_cmap_path", STRING, "Path to corosync-cmapctl", 300, "", "", "path", ignored=_NO_HELPER),
     Option("sg_persist_path", STRING, "Path to sg_persist", 300, "", "", "path", ignored=_NO_HELPER),
     Option("sg_turs_path", STRING, "Path to sg_turs", 300, "", "", "path", ignored=_NO_HELPER),
+    Option("mpathpersist_path", STRING, "Path to mpathpersist", 300, "", "", "path", ignored=_NO_HELPER),
+    Option("sudo_path", STRING, "Path to sudo", 300, "", "", "path", ignored=_NO_HELPER),
+    Option("use_sudo", FLAG, "Use sudo for helper programs", 300, aliases=("sudo",), ignored=_NO_HELPER),
+    Option("store_path", STRING, "Folder for what this node registered", 300, "", "", "path",
+           ignored="it is kept in /run/fence_pr_ioctl"),
     Option("vgs_path", STRING, "Path to vgs", 300, "", "", "path", ignored=_NO_HELPER),
 )  # fmt: skip
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import example, given
@@ -14,6 +18,7 @@ from fence_pr.option_table import ACTIONS, FLAG, OPTIONS, Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 CALL = b"plug=n1\ndevices=/dev/sda\n"
 
@@ -441,3 +446,21 @@ def test_no_input_crashes_and_none_fences_unless_it_says_so(data: bytes, complet
 def test_no_command_line_crashes(arguments: list[str]) -> None:
     chosen = chosen_or_refused(options.from_argv, arguments)
     assert chosen is None or chosen.action() in {action.name for action in ACTIONS} | {"help", "version"}
+
+
+@pytest.mark.parametrize("agent", ["fence_scsi", "fence_mpath"])
+def test_every_option_of_the_agents_that_this_one_replaces_is_understood(
+    agent: str, packages: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pycurl.py").touch()  # fence-agents' library wants it, these agents do not
+    printed = subprocess.run(
+        [sys.executable, packages / "usr/sbin" / agent, "-o", "metadata"],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": f"{packages}/usr/share/fence:{tmp_path}"},
+    ).stdout
+    theirs = {
+        parameter.attrib["name"].replace("-", "_") for parameter in ElementTree.fromstring(printed).iter("parameter")
+    }
+    assert len(theirs) > 20
+    assert theirs - {name for option in OPTIONS for name in option.names()} == set()
