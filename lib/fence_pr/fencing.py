@@ -13,7 +13,7 @@ from .device import MULTIPATH
 from .errors import DiskNotAsAsked, FenceError, IncompleteAnswer, Invalid, NotSupported, ReservationError
 from .keys import Registrant
 from .option_table import ABORT_NEVER, ABORT_REQUIRE
-from .parallel import Unanswered, on_each
+from .parallel import Patience, Unanswered, on_each
 from .record import Record
 from .report import Report, from_outcomes
 
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 # A step that another node's step made void is planned anew; more rounds than nodes that could interfere at once.
 _ROUNDS = 8
-# Part of the time limit after which fencing goes on without disks that have not even answered a read.
-_READING_SHARE = 0.25
+# Parts of the time limit: how long the disk that decides may take for a read, since nothing can be done without it;
+# after which time fencing goes on without the others; and how much longer than the first one they may take.
+_FIRST_READING_SHARE, _READING_SHARE, _READING_GRACE_SHARE = 0.75, 0.25, 0.05
 
 UNTOUCHED = "nothing was changed on any disk"
 
@@ -93,8 +94,7 @@ def off(job: Job) -> Report:
     owns = _own_keys(job, devices)
     if victim.key in owns:
         raise FenceError(f"{victim} is this node itself; a node cannot shut itself out")
-    limit = job.request.limit
-    readings = job.read(devices, None if limit is None else time.monotonic() + limit * _READING_SHARE)
+    readings = job.read(devices, _patience(job.request.limit))
     task = Task(job, devices, readings, owns, victim)
     first = [task.first_decision(position) for position in range(len(devices))]
     if isinstance(first[0], FenceError) or any(_forbids(decision) for decision in first):
@@ -106,6 +106,13 @@ def off(job: Job) -> Report:
         return from_outcomes(devices, outcomes)
     time.sleep(job.request.power_wait)
     return task.prove("Powered OFF")
+
+
+def _patience(limit: float | None) -> Patience | None:
+    if limit is None:
+        return None
+    now = time.monotonic()
+    return Patience(now + limit * _FIRST_READING_SHARE, now + limit * _READING_SHARE, limit * _READING_GRACE_SHARE)
 
 
 def _forbids(decision: object) -> bool:

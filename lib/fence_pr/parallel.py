@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 from .errors import FenceError
+from .record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from threading import Thread
     from typing import TypeVar
 
     Item = TypeVar("Item")
@@ -24,11 +26,23 @@ class Unanswered(FenceError):
         return "no answer in time"
 
 
-def on_each(work: Callable[[Item], Result], items: list[Item], until: float | None = None) -> list[Result | FenceError]:
+class Patience(Record):
+    """How long to wait: for the first item until `first`, for the others until `rest`, both of time.monotonic(), but
+    for these at least `grace` seconds longer than the first one took: what delayed it may have delayed them, too.
+    """
+
+    first: float
+    rest: float
+    grace: float = 0.0
+
+
+def on_each(
+    work: Callable[[Item], Result], items: list[Item], patience: Patience | None = None
+) -> list[Result | FenceError]:
     """work(item) for each item, results in the items' order, a FenceError in place of a result that raised one.
 
-    until: time.monotonic() at which to stop waiting; what is not done by then is Unanswered. None: wait for all.
-    A single item is worked on right here, without a thread and without `until`.
+    What is not done in time is Unanswered; patience None: wait for all.
+    A single item is worked on right here, without a thread and however long it takes.
     """
     if len(items) <= 1:
         return [_guarded(work, item) for item in items]
@@ -47,11 +61,18 @@ def on_each(work: Callable[[Item], Result], items: list[Item], until: float | No
     threads = [threading.Thread(target=run, args=(position,), daemon=True) for position in range(len(items))]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(None if until is None else max(0.0, until - time.monotonic()))
+    _join(threads, patience)
     if crashes:
         raise crashes[0]
     return list(results)
+
+
+def _join(threads: list[Thread], patience: Patience | None) -> None:
+    first, rest = threads[0], threads[1:]
+    first.join(None if patience is None else max(0.0, patience.first - time.monotonic()))
+    until = None if patience is None else max(patience.rest, time.monotonic() + patience.grace)
+    for thread in rest:
+        thread.join(None if until is None else max(0.0, until - time.monotonic()))
 
 
 def _guarded(work: Callable[[Item], Result], item: Item) -> Result | FenceError:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .corosync import Cluster
     from .device import Device
     from .keys import Registrant
+    from .parallel import Patience
     from .plan import Snapshot
     from .reservation import Watch
 
@@ -128,14 +129,14 @@ class Job:
                 " action on, unless the target shares one registration between its ports"
             )
 
-    def read(self, devices: list[Device], until: float | None = None) -> list[Reading | FenceError]:
-        """Open and read all disks at once. until: time.monotonic() after which slow ones are given up."""
+    def read(self, devices: list[Device], patience: Patience | None = None) -> list[Reading | FenceError]:
+        """Open and read all disks at once; `patience` with those that are slow."""
 
         def open_and_read(disk: Device) -> Reading:
             opened = self.open(disk)
             return Reading(opened, opened.snapshot())
 
-        return on_each(open_and_read, devices, until)
+        return on_each(open_and_read, devices, patience)
 
 
 # A reservation that all registrants hold outlives each of them, and an NVMe target can ignore a preempt by the one

@@ -20,7 +20,7 @@ from .errors import (
     PathFailure,
     UnitAttention,
 )
-from .parallel import Unanswered, on_each
+from .parallel import Patience, Unanswered, on_each
 from .plan import Snapshot
 
 TYPE_CHECKING = False
@@ -200,7 +200,7 @@ class NvmeDisk(_SinglePath):
         self.registered = True
 
     def capabilities(self) -> Capabilities:
-        return self._watched("identify", lambda: nvme.capabilities(self._fd))
+        return self._read("identify", lambda: nvme.capabilities(self._fd))
 
     def registered_as(self) -> int | None:
         if not self.device.host_id:
@@ -208,7 +208,16 @@ class NvmeDisk(_SinglePath):
         return next((it.key for it in self._report().registrants if it.host_id == self.device.host_id), None)
 
     def _report(self) -> nvme.Report:
-        return self._watched("reservation report", lambda: nvme.report(self._fd))
+        return self._read("reservation report", lambda: nvme.report(self._fd))
+
+    def _read(self, operation: str, command: Callable[[], Result]) -> Result:
+        """The kernel's multipath does not move a command of ours to another path, but takes one for the next."""
+        for _ in range(_REPETITIONS):
+            try:
+                return self._watched(operation, command)
+            except (PathFailure, DeviceFailure) as error:
+                failure = error
+        raise failure
 
 
 class MultipathDisk(Disk):
@@ -225,13 +234,14 @@ class MultipathDisk(Disk):
         self._live: list[ScsiDisk] = []
         failure: FenceError = PathFailure(device.node, "open", 0, "the map has no path")
         until = None if patience is None else time.monotonic() + patience
+        waiting = None if until is None else Patience(until, until)
 
         def probe(path: str) -> ScsiDisk:
             disk = ScsiDisk(Device(device.name, path, device.identity, SCSI), watch)
             disk.snapshot()
             return disk
 
-        for path, outcome in zip(device.paths, on_each(probe, list(device.paths), until)):
+        for path, outcome in zip(device.paths, on_each(probe, list(device.paths), waiting)):
             if isinstance(outcome, ScsiDisk):
                 self._live.append(outcome)
             elif isinstance(outcome, (PathFailure, Unanswered)):

@@ -8,7 +8,11 @@ import time
 import pytest
 
 from fence_pr.errors import Abandoned, FenceError
-from fence_pr.parallel import Unanswered, on_each
+from fence_pr.parallel import Patience, Unanswered, on_each
+
+
+def within(seconds: float) -> Patience:
+    return Patience(time.monotonic() + seconds, time.monotonic() + seconds)
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -57,7 +61,7 @@ def test_what_is_not_done_in_time_is_unanswered_and_the_rest_is_there() -> None:
         return item
 
     started = time.monotonic()
-    results = on_each(work, [0, 1, 2], time.monotonic() + 0.2)
+    results = on_each(work, [0, 1, 2], within(0.2))
     took = time.monotonic() - started
     release.set()
     assert 0.2 <= took < 1
@@ -77,7 +81,7 @@ def test_an_answer_that_comes_too_late_does_not_change_what_was_returned() -> No
             done.set()
         return item
 
-    results = on_each(work, [0, 1], time.monotonic() + 0.05)
+    results = on_each(work, [0, 1], within(0.05))
     release.set()
     assert done.wait(5)
     time.sleep(0.02)
@@ -87,8 +91,40 @@ def test_an_answer_that_comes_too_late_does_not_change_what_was_returned() -> No
 def test_a_limit_for_all_is_not_a_limit_for_each() -> None:
     release = threading.Event()
     started = time.monotonic()
-    results = on_each(lambda _: release.wait(10), list(range(6)), time.monotonic() + 0.2)
+    results = on_each(lambda _: release.wait(10), list(range(6)), within(0.2))
     took = time.monotonic() - started
     release.set()
     assert took < 0.8
     assert all(isinstance(result, Unanswered) for result in results)
+
+
+@pytest.mark.promise(6)
+def test_the_first_may_take_longer_than_the_rest_and_then_the_rest_may_take_a_moment_longer_than_it() -> None:
+    """Both use the path that has just died, and go on over the other one at almost the same moment."""
+    first_done = threading.Event()
+    release = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 0:
+            time.sleep(0.3)
+            first_done.set()
+        elif item == 1:
+            first_done.wait(10)
+            time.sleep(0.05)
+        else:
+            release.wait(10)
+        return item
+
+    now = time.monotonic()
+    results = on_each(work, [0, 1, 2], Patience(now + 10, now + 0.1, 1.0))
+    took = time.monotonic() - now
+    release.set()
+    assert results[:2] == [0, 1]
+    assert isinstance(results[2], Unanswered)
+    assert 1.2 < took < 3
+
+
+def test_the_rest_is_not_given_up_while_the_first_could_still_answer() -> None:
+    started, release = time.monotonic(), threading.Event()
+    results = on_each(lambda item: release.wait(0.2 if item else 0.4) or item, [0, 1], Patience(started + 5, started))
+    assert results == [0, 1]
