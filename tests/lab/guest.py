@@ -23,6 +23,7 @@ from tests.lab.inside import layout
 from tests.lab.lines import Lines
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
     from types import TracebackType
@@ -106,9 +107,14 @@ class Guest:
         nodes: Sequence[str] = layout.NODES,
         memory_mib: int = 384,
         arguments: Sequence[str] = (),
+        links: Sequence[socket.socket] = (),
         logs: Path | None = None,
     ) -> None:
-        """Nothing happens until `boot`. `arguments` go on the kernel's command line, `logs` is `log_folder()`."""
+        """Nothing happens until `boot`.
+
+        `arguments` go on the kernel's command line; each of `links`, one end of a pair of sockets that keep packets
+        apart, becomes a network interface vec0, vec1, ... and is the guest's from `boot` on; `logs` is `log_folder()`.
+        """
         self.kernel = kernel
         self.nodes = tuple(nodes)
         self.name = f"linux-{kernel.label}-{os.getpid()}-{next(_guests)}"
@@ -117,6 +123,7 @@ class Guest:
         self._root = root
         self._memory_mib = memory_mib
         self._arguments = arguments
+        self._links = links
         self._lines = Lines(1 + len(self.nodes))
         self._console_fd = -1
         self._keeper: subprocess.Popen[bytes] | None = None
@@ -140,6 +147,7 @@ class Guest:
         self._console_fd, console = os.openpty()
         tty.setraw(console)
         ends = [end.fileno() for end in self._lines.guest_ends]
+        links = [end.fileno() for end in self._links]
         keeper = [sys.executable, "-I", "-S", str(Path(__file__).with_name("keeper.py")), str(self._folder)]
         with self.log.open("ab") as log:
             self._keeper = subprocess.Popen(
@@ -149,10 +157,12 @@ class Guest:
                 stderr=log,
                 cwd=self.kernel.folder,
                 env={"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(memory)},
-                pass_fds=(*ends, console),
+                pass_fds=(*ends, *links, console),
                 start_new_session=True,
             )
         os.close(console)
+        for link in self._links:
+            link.close()
         self._lines.close_guest_ends()
         self._lines.start(self._keeper.pid)
         self._wait_for_services()
@@ -300,6 +310,7 @@ class Guest:
                 else []
             ),
             f"LAB_NODES={','.join(self.nodes)}",
+            *(f"vec{number}:transport=fd,fd={link.fileno()}" for number, link in enumerate(self._links)),
             *self._arguments,
         ]
 

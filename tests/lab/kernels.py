@@ -73,18 +73,21 @@ def built(name: str, suite: str, version: str) -> Source:
 SOURCES = (packaged("6.1", "bookworm", (6, 1)), packaged("7", "forky", (6, 19)))
 # Debian's packages have no NVMe.
 NVME = built("nvme", "trixie-backports", "7.3")
+# Hosts of NVMe disks as clusters have them for years to come: no ioctls to read reservations, raw statuses.
+OLDER_NVME_HOST = built("nvme-6.1", "bookworm", "6.1")
+ALL = (*SOURCES, NVME, OLDER_NVME_HOST)
 
 
 def source(name: str) -> Source:
     """The source called `name`, by its name or the label of its kernel."""
     wanted = name.removeprefix("linux-")
-    for candidate in (*SOURCES, NVME):
+    for candidate in ALL:
         if wanted == candidate.name:
             return candidate
-    for candidate in (*SOURCES, NVME):
+    for candidate in ALL:
         if wanted == candidate.label():
             return candidate
-    known = ", ".join(each.label() for each in (*SOURCES, NVME))
+    known = ", ".join(each.label() for each in ALL)
     raise LabUnavailable(f"there is no kernel {name}; there are {known}")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.lab.inside.nvme import NAMESPACES, host_id
+from tests.lab.inside.nvme import HOSTS, NAMESPACES, host_id
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
+    from tests.lab.guest import Guest
 
 KERNEL_ARGUMENTS = ("nvme_core.multipath=N",)
 
@@ -68,8 +69,13 @@ class Namespaces:
 
     def reservation(self, number: int = 1, asker: str = "n3") -> Reservation:
         """What the namespace reports to `asker`, by no code under test."""
-        said = self._guest.call("nvme_reservation", node=asker, number=number)
-        names = {host_id(node).replace("-", ""): node for node in self.cluster.nodes}
-        hosts = {names.get(host, host): entry for host, entry in said["hosts"].items()}
-        holders = frozenset(host for host, (_, holds) in hosts.items() if holds)
-        return Reservation(said["type"], {host: key for host, (key, _) in hosts.items()}, holders)
+        return reservation_of(self._guest, asker, number)
+
+
+def reservation_of(guest: Guest, asker: str, number: int) -> Reservation:
+    """What a namespace reports to a host of this guest."""
+    said = guest.call("nvme_reservation", node=asker, number=number)
+    names = {host_id(node).replace("-", ""): node for node in HOSTS}
+    hosts = {names.get(host, host): entry for host, entry in said["hosts"].items()}
+    holders = frozenset(host for host, (_, holds) in hosts.items() if holds)
+    return Reservation(said["type"], {host: key for host, (key, _) in hosts.items()}, holders)

@@ -26,6 +26,7 @@ PACKAGES = (
     "make",
     "mawk",
     "mount",
+    "multipath-tools",
     "open-iscsi",
     "pacemaker-cli-utils",
     "procps",
@@ -33,6 +34,7 @@ PACKAGES = (
     "sed",
     "sg3-utils",
     "strace",
+    "udev",
     "util-linux",
 )
 

@@ -8,7 +8,7 @@ import termios
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.inside import commands, disks, layout, nvme, pr, slow, target, transfers
+from tests.lab.inside import commands, disks, fabric, layout, nvme, pr, sequences, slow, target, transfers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,11 @@ def calls() -> dict[str, Callable[..., Any]]:
         "write_path": transfers.write,
         "read_path": transfers.read,
         "pr_path": pr_path,
+        "sequence_on_lun": sequences.on_lun,
+        "sequence_on_namespace": sequences.on_namespace,
+        "fabric_set_up_storage": fabric.set_up_storage,
+        "fabric_cut": fabric.cut,
+        "fabric_heal": fabric.heal,
         "hold_writes": slow.hold_writes,
         "landed": slow.landed,
     }

@@ -77,7 +77,7 @@ def _mount_rest() -> None:
 def _start_services() -> None:
     """A process for the guest and for each node; returns when one of them has ended."""
     names = {_fork(partial(_serve, "", "/dev/ttyS0")): "the guest"}
-    for line, node in enumerate(os.environ["LAB_NODES"].split(","), 1):
+    for line, node in enumerate(filter(None, os.environ["LAB_NODES"].split(",")), 1):
         pid = _fork(partial(_serve, node, f"/dev/ttyS{line}"))
         names[pid] = node
         _write_enter_script(node, pid)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.inside import commands, disks, layout, pr, transfers
+from tests.lab.inside import commands, disks, fabric, layout, pr, transfers
 from tests.lab.inside.logbook import Logbook
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Node:
             self.drain,
         )
         functions = (commands.run, commands.send_signal)
-        return {call.__name__: call for call in (*methods, *functions)}
+        hosts = {f"fabric_{call.__name__}": call for call in fabric.HOST_CALLS}
+        return {call.__name__: call for call in (*methods, *functions)} | hosts
 
     def renew(self) -> list[str]:
         """Kill what still runs here and make the node's files as on a fresh node; what has been killed."""

@@ -10,28 +10,52 @@ import fcntl
 import os
 import struct
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.lab.inside import layout, pr, slow, system
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CONFIGFS = Path("/sys/kernel/config")
 SUBSYSTEM = CONFIGFS / "nvmet/subsystems/nqn.2026-01.lab:shared"
 PORTS = CONFIGFS / "nvmet/ports"
 FABRICS = "/dev/nvme-fabrics"
 CONTROLLERS = Path("/sys/class/nvme")
-# Namespace number → RAM disk and UUID; the identities sort the other way round than the numbers.
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace on a RAM disk, known by a UUID or by an NGUID."""
+
+    disk: str
+    uuid: str = "00000000-0000-0000-0000-000000000000"
+    nguid: str = "00000000-0000-0000-0000-000000000000"
+
+    @property
+    def wwid(self) -> str:
+        """The identity as sysfs gives it."""
+        return f"uuid.{self.uuid}" if self.uuid.strip("0-") else f"eui.{self.nguid.replace('-', '')}"
+
+    @property
+    def by_id(self) -> str:
+        """The stable name that udev would make."""
+        return f"/dev/disk/by-id/nvme-{self.wwid}"
+
+
+# The identities sort the other way round than the numbers.
 NAMESPACES = {
-    1: ("/dev/ram0", "e4a8a4c2-5f0e-4d52-9d0f-000000000001"),
-    2: ("/dev/ram1", "0b7d1c3e-8a61-4b7f-a3c4-000000000002"),
+    1: Namespace("/dev/ram0", uuid="e4a8a4c2-5f0e-4d52-9d0f-000000000001"),
+    2: Namespace("/dev/ram1", nguid="0b7d1c3e-8a61-4b7f-a3c4-000000000002"),
 }
 SLOW_NAMESPACE, SLOW = 2, "namespace-2"
 TCP_ADDRESS, TCP_PORT = "127.0.0.1", "4420"
-TRANSPORTS = {
-    "loop": {"addr_trtype": "loop"},
-    "tcp": {"addr_trtype": "tcp", "addr_adrfam": "ipv4", "addr_traddr": TCP_ADDRESS, "addr_trsvcid": TCP_PORT},
-}
 DEADLINE_SECONDS = 10.0
+# A host that only looks: it is in the guest that has the target and is never registered while a test runs.
+OBSERVER = "observer"
+HOSTS = (*layout.NODES, OBSERVER)
 
 # Node → its controller, such as "nvme0".
 _instances: dict[str, str] = {}
@@ -43,19 +67,20 @@ REPORT_BYTES = 4096
 ENTRY_BYTES = 64
 
 
-def set_up() -> None:
-    """The target with its namespaces on all transports."""
+def set_up(addresses: Sequence[str] = (TCP_ADDRESS,)) -> None:
+    """The target with its namespaces by loop, and by TCP on these addresses."""
     if not (CONFIGFS / "nvmet").is_dir():
         system.mount("configfs", CONFIGFS)
     SUBSYSTEM.mkdir()
     (SUBSYSTEM / "attr_allow_any_host").write_text("1")
-    for number, (disk, uuid) in NAMESPACES.items():
+    for number, namespace in NAMESPACES.items():
         folder = SUBSYSTEM / f"namespaces/{number}"
         folder.mkdir()
-        below = slow.make(SLOW) if number == SLOW_NAMESPACE else disk
-        for name, value in (("device_path", below), ("device_uuid", uuid), ("resv_enable", "1"), ("enable", "1")):
+        below = slow.make(SLOW) if number == SLOW_NAMESPACE else namespace.disk
+        settings = {"device_path": below, "device_uuid": namespace.uuid, "device_nguid": namespace.nguid}
+        for name, value in {**settings, "resv_enable": "1", "enable": "1"}.items():
             (folder / name).write_text(value)
-    for number, settings in enumerate(TRANSPORTS.values(), 1):
+    for number, settings in enumerate([{"addr_trtype": "loop"}, *map(_tcp, addresses)], 1):
         port = PORTS / str(number)
         port.mkdir()
         for name, value in settings.items():
@@ -63,33 +88,37 @@ def set_up() -> None:
         (port / "subsystems" / SUBSYSTEM.name).symlink_to(SUBSYSTEM)
 
 
+def _tcp(address: str) -> dict[str, str]:
+    return {"addr_trtype": "tcp", "addr_adrfam": "ipv4", "addr_traddr": address, "addr_trsvcid": TCP_PORT}
+
+
 def host_id(node: str) -> str:
     """The identifier of a node's host."""
-    return f"{layout.NODES.index(node) + 1:08x}-1111-2222-3333-444444444444"
+    return f"{HOSTS.index(node) + 1:08x}-1111-2222-3333-444444444444"
 
 
 def connect(node: str, transport: str, like: str) -> None:
     """Connect a node's host, with the identity of the node `like` (a cloned machine if that is another)."""
     disconnect(node)
-    options = {
-        "transport": transport,
-        "nqn": SUBSYSTEM.name,
-        "hostnqn": _host_name(like),
-        "hostid": host_id(like),
-        **({"traddr": TCP_ADDRESS, "trsvcid": TCP_PORT} if transport == "tcp" else {}),
-    }
-    fd = os.open(FABRICS, os.O_RDWR)
-    try:
-        os.write(fd, ",".join([*(f"{name}={value}" for name, value in options.items()), "duplicate_connect"]).encode())
-        answer = os.read(fd, 100).decode()  # instance=NUMBER,cntlid=NUMBER
-    finally:
-        os.close(fd)
-    _instances[node] = f"nvme{answer.partition('=')[2].partition(',')[0]}"
+    address = f",traddr={TCP_ADDRESS},trsvcid={TCP_PORT}" if transport == "tcp" else ""
+    _instances[node] = new_controller(like, f"transport={transport}{address},duplicate_connect")
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not _usable(node):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{node} has only the namespaces {sorted(_disks(node))}, or cannot open them")
         time.sleep(0.01)
+
+
+def new_controller(node: str, options: str) -> str:
+    """Connect with the identity of a node's host; the controller's name, such as "nvme0"."""
+    identity = f"nqn={SUBSYSTEM.name},hostnqn={_host_name(node)},hostid={host_id(node)}"
+    fd = os.open(FABRICS, os.O_RDWR)
+    try:
+        os.write(fd, f"{identity},{options}".encode())
+        answer = os.read(fd, 100).decode()  # instance=NUMBER,cntlid=NUMBER
+    finally:
+        os.close(fd)
+    return f"nvme{answer.partition('=')[2].partition(',')[0]}"
 
 
 def _usable(node: str) -> bool:
@@ -117,7 +146,7 @@ def path(node: str, number: int) -> str:
 
 def clear() -> None:
     """Leave no registration and no reservation."""
-    node = next(node for node in layout.NODES if _controller(node))
+    node = next(node for node in HOSTS if _controller(node))
     for number in NAMESPACES:
         disk = path(node, number)
         # Whatever this host is registered with: nothing, a key, or key 0.
