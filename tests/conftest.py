@@ -25,6 +25,7 @@ PROMISES = {
     10: "metadata works for any user, with no file, device or network touched",
 }
 NO_KERNEL = "no disk"
+KERNEL_FIXTURES = ("kernel", "nvme_kernel", "host_kernel")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,7 +37,7 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     """Carry promise and kernel of each test into its report, which travels between processes."""
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        kernel = parameters.get("kernel") or parameters.get("nvme_kernel")
+        kernel = next((parameters[name] for name in KERNEL_FIXTURES if name in parameters), None)
         for marker in item.iter_markers("promise"):
             for number in marker.args:
                 item.user_properties.append(("promise", (number, str(kernel or NO_KERNEL))))
@@ -57,10 +58,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     columns = sorted({kernel for _, kernel in counts}, key=lambda kernel: (kernel == NO_KERNEL, kernel))
     terminalreporter.section("promises checked")
-    terminalreporter.write_line("".join(f"{column:>12}" for column in columns))
+    terminalreporter.write_line("".join(f"{column:>16}" for column in columns))
     for number, sentence in PROMISES.items():
         cells = [_cell(*counts.get((number, column), (0, 0))) for column in columns]
-        terminalreporter.write_line("".join(f"{cell:>12}" for cell in cells) + f"  {number:2}. {sentence}")
+        terminalreporter.write_line("".join(f"{cell:>16}" for cell in cells) + f"  {number:2}. {sentence}")
 
 
 def _cell(passed: int, total: int) -> str:

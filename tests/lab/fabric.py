@@ -54,9 +54,13 @@ class Host(Node):
         """WWID → device node."""
         return {str(wwid): str(disk) for wwid, disk in self.guest.call("fabric_disks", self.name).items()}
 
+    def by_id_of(self, number: int) -> str:
+        """The stable name of a namespace."""
+        return NAMESPACES[number].by_id
+
     def all_by_id(self) -> str:
         """All namespaces by their stable names, as the option devices takes them."""
-        return ",".join(each.by_id for each in NAMESPACES.values())
+        return ",".join(map(self.by_id_of, NAMESPACES))
 
     def controllers(self) -> dict[str, str]:
         """Controller → state, such as "live" or "connecting"."""

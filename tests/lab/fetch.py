@@ -1,4 +1,4 @@
-"""python3 -m tests.lab.fetch: fill the lab's cache. Needs nothing when it is full."""
+"""python3 -m tests.lab.fetch [--all]: fill the lab's cache, with --all also with what only CI needs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tests.lab import cache, kernels, root
 from tests.lab.errors import LabUnavailable
 
 
-def main() -> int:
+def main(everything: bool = False) -> int:
     """0, or 1 with a sentence why the lab cannot be set up."""
     print(f"lab: cache {cache.folder()}", file=sys.stderr, flush=True)
     try:
         root.folder()
-        for source in (*kernels.SOURCES, kernels.NVME):
+        for source in kernels.ALL if everything else kernels.USUAL:
             source.kernel()
     except LabUnavailable as error:
         print(f"lab: not available: {error}", file=sys.stderr, flush=True)
@@ -22,4 +22,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("--all" in sys.argv[1:]))

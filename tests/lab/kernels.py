@@ -48,10 +48,13 @@ class Source:
         """The kernel, made on first use; raises LabUnavailable."""
         return _read(cache.fill(f"linux-{self.name}", self.recipe, self.build))
 
+    def is_cached(self) -> bool:
+        """Whether the kernel has been made."""
+        return cache.place(f"linux-{self.name}", self.recipe).is_dir()
+
     def label(self) -> str:
         """The kernel's label if it is in the cache, the name of the source otherwise."""
-        folder = cache.place(f"linux-{self.name}", self.recipe)
-        return _read(folder).label if folder.is_dir() else self.name
+        return self.kernel().label if self.is_cached() else self.name
 
 
 def packaged(name: str, suite: str, at_least: tuple[int, int]) -> Source:
@@ -75,7 +78,8 @@ SOURCES = (packaged("6.1", "bookworm", (6, 1)), packaged("7", "forky", (6, 19)))
 NVME = built("nvme", "trixie-backports", "7.3")
 # Hosts of NVMe disks as clusters have them for years to come: no ioctls to read reservations, raw statuses.
 OLDER_NVME_HOST = built("nvme-6.1", "bookworm", "6.1")
-ALL = (*SOURCES, NVME, OLDER_NVME_HOST)
+USUAL = (*SOURCES, NVME)
+ALL = (*USUAL, OLDER_NVME_HOST)
 
 
 def source(name: str) -> Source:

@@ -12,7 +12,9 @@ import pytest
 from tests.lab import kernels, root
 from tests.lab.cluster import Cluster
 from tests.lab.errors import LabError, LabUnavailable
+from tests.lab.fabric import Fabric
 from tests.lab.guest import Guest
+from tests.lab.inside.layout import NODES
 from tests.lab.nvme import KERNEL_ARGUMENTS, Namespaces
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Clusters:
     def __init__(self) -> None:
         self._running: dict[str, Cluster] = {}
         self._namespaces: dict[str, Namespaces] = {}
+        self._fabrics: dict[str, Fabric] = {}
         self._failed: dict[str, LabError] = {}
 
     def fresh(self, name: str) -> Cluster:
@@ -63,6 +66,26 @@ class Clusters:
             self._namespaces[name] = Namespaces(cluster)
         return self._namespaces[name]
 
+    def fabric(self, name: str) -> Fabric:
+        """Hosts with this kernel on a network with the storage, all connected, all clean."""
+        fabric = self._fabrics.get(name)
+        if fabric and fabric.alive():
+            try:
+                fabric.reset()
+            except LabError as error:
+                warnings.warn(f"new guests, as these could not be reset: {error}", stacklevel=2)
+            else:
+                return fabric
+        if fabric:
+            fabric.stop()
+        source = kernels.source(name)
+        if not (source.is_cached() or _is_ci()):
+            raise LabUnavailable(f"{source.name} is not built; python3 -m tests.lab.fetch --all does, in some minutes")
+        hosts = dict.fromkeys(NODES, source.kernel())
+        self._fabrics[name] = Fabric(kernels.NVME.kernel(), hosts, root.folder())
+        self._fabrics[name].reset()
+        return self._fabrics[name]
+
     def running(self, name: str) -> Cluster | None:
         """The kernel's cluster if there is one."""
         return self._running.get(name)
@@ -71,6 +94,8 @@ class Clusters:
         """End all guests."""
         for cluster in self._running.values():
             cluster.guest.stop()
+        for fabric in self._fabrics.values():
+            fabric.stop()
 
     @staticmethod
     def _boot(name: str) -> Cluster:
@@ -91,6 +116,11 @@ def _parameter(source: kernels.Source) -> object:
     name = f"linux-{source.label()}"
     # One guest serves all tests of a kernel, so they must be in one process.
     return pytest.param(name, id=name, marks=pytest.mark.xdist_group(name))
+
+
+def _host_parameter(source: kernels.Source) -> object:
+    name = f"linux-{source.name}"
+    return pytest.param(name, id=f"hosts-{name}", marks=pytest.mark.xdist_group(f"hosts-{name}"))
 
 
 @pytest.fixture(scope="session", params=[_parameter(source) for source in kernels.SOURCES])
@@ -130,15 +160,31 @@ def namespaces(nvme_kernel: str, request: pytest.FixtureRequest) -> Namespaces:
     return found
 
 
+@pytest.fixture(scope="session", params=[_host_parameter(source) for source in (kernels.NVME, kernels.OLDER_NVME_HOST)])
+def host_kernel(request: pytest.FixtureRequest) -> str:
+    """The kernels of NVMe hosts in guests of their own, by name."""
+    return str(request.param)
+
+
+@pytest.fixture
+def fabric(host_kernel: str, request: pytest.FixtureRequest) -> Fabric:
+    """Separate hosts with the kernel, each connected over two paths, all clean."""
+    return _or_not_covered(lambda: request.config.stash[CLUSTERS].fabric(host_kernel))
+
+
 def _or_not_covered(make: Callable[[], T]) -> T:
     """What `make` returns; if there is no lab, the test is skipped, or fails in CI."""
     try:
         return make()
     except LabUnavailable as error:
         reason = f"{NOT_COVERED}{error}"
-    if os.environ.get("CI") == "true":
+    if _is_ci():
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def _is_ci() -> bool:
+    return os.environ.get("CI") == "true"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,7 +16,7 @@ STORAGE_NUMBER = 254
 BY_ID = Path("/dev/disk/by-id")
 CONNECT_SECONDS = 20.0
 # Seconds: how soon a dead connection is noticed, tried again, given up for other paths, and given up for good.
-PATIENCE = "keep_alive_tmo=2,reconnect_delay=1,fast_io_fail_tmo=1,ctrl_loss_tmo=600"
+PATIENCE = "keep_alive_tmo=1,reconnect_delay=1,fast_io_fail_tmo=1,ctrl_loss_tmo=600"
 
 
 def address(number: int, path: int) -> str:
