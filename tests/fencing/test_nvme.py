@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fencing.agent import fail, key, run, succeed
+from tests.fencing import maps
+from tests.fencing.agent import fail, key, run, start, succeed
 
 if TYPE_CHECKING:
     from tests.lab.nvme import Namespaces
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 NODES = ("n1", "n2", "n3")
 NUMBERS = (1, 2)
 WERO, WEAR = 3, 5
+OFF = 2
 IGNORE_KEY = 1
 
 
@@ -135,8 +137,6 @@ def test_two_nodes_with_one_host_identifier_are_refused(namespaces: Namespaces) 
 
 @pytest.mark.promise(3)
 def test_two_nodes_that_fence_each_other_at_once_leave_exactly_one(namespaces: Namespaces) -> None:
-    from tests.fencing.agent import start
-
     unfence(namespaces, "n1", "n2")
     cluster = namespaces.cluster
     racing = [
@@ -148,17 +148,26 @@ def test_two_nodes_that_fence_each_other_at_once_leave_exactly_one(namespaces: N
     assert all(namespaces.reservation(number).keys == {winner: key(winner)} for number in NUMBERS)
 
 
-@pytest.mark.promise(1)
-def test_scsi_and_nvme_in_one_call(namespaces: Namespaces) -> None:
+@pytest.mark.promise(1, 9)
+def test_scsi_nvme_and_multipath_in_one_call(namespaces: Namespaces) -> None:
+    """n1 has two paths to LUN a under a map, n3 one path without."""
     cluster = namespaces.cluster
-    for node in (cluster.n1, cluster.n2):
-        mixed = f"{node.by_id('a')},{namespaces.disks(node.name)},{node.by_id('b')}"
-        succeed(node, "on", node.name, devices=mixed)
-    assert (cluster.reservation("a").type, namespaces.reservation().type) == (WERO, WEAR)
-    mixed = f"{cluster.n1.by_id('a')},{namespaces.disks('n1')},{cluster.n1.by_id('b')}"
-    assert succeed(cluster.n1, "off", "n2", devices=mixed).stdout == "Success: Powered OFF\n"
-    answers = [cluster.n2.write("a"), cluster.n2.write("b"), *(namespaces.write("n2", number) for number in NUMBERS)]
-    assert answers == ["EBADE"] * 4
+    n1, n3 = cluster.n1, cluster.n3
+    with maps.mapped(cluster, "a") as mapped:
+        disks = {
+            "n1": f"{mapped},{namespaces.disks('n1')},{n1.by_id('b')}",
+            "n3": f"{n3.by_id('b')},{namespaces.disks('n3')},{n3.by_id('a')}",
+        }
+        for node in (n1, n3):
+            succeed(node, "on", node.name, devices=disks[node.name])
+        assert (cluster.reservation("a").type, namespaces.reservation(asker="n2").type) == (WERO, WEAR)
+        assert run(n1, "status", "n3", devices=disks["n1"]).stdout == "Status: ON\n"
+        assert succeed(n1, "off", "n3", devices=disks["n1"]).stdout == "Success: Powered OFF\n"
+        assert run(n1, "status", "n3", devices=disks["n1"]).returncode == OFF
+        assert succeed(n1, "monitor", devices=disks["n1"]).stdout == ""
+        answers = [n3.write("a"), n3.write("b"), *(namespaces.write("n3", number) for number in NUMBERS)]
+        assert answers == ["EBADE"] * 4
+        assert len(fail(n3, "off", "n1", devices=disks["n3"])) == 5
 
 
 def test_a_reset_leaves_every_disk_usable(namespaces: Namespaces) -> None:

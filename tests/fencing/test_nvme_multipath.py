@@ -5,12 +5,15 @@ A registrant is the host, whatever its paths. What can go wrong here is a comman
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fencing.agent import fail, key, run, start, succeed
+from tests.lab.fabric import PATHS
+from tests.lab.inside.nvme import PLAIN_NUMBER
 
 if TYPE_CHECKING:
     from tests.lab.fabric import Fabric, Host
@@ -46,7 +49,7 @@ def wait_for_paths(host: Host, live: int) -> None:
 @pytest.mark.promise(1, 2, 5, 9)
 def test_the_whole_life_of_a_node(fabric: Fabric) -> None:
     n1, n2, n3 = fabric.hosts.values()
-    assert all(len(host.controllers()) == 2 and len(host.namespaces()) == 2 for host in (n1, n2, n3))
+    assert all(len(host.controllers()) == len(PATHS) for host in (n1, n2, n3))
     lines = fail(n1, "status", "n2", devices=n1.all_by_id())
     assert all("is not registered, but nothing is reserved: it can write" in line for line in lines)
     unfence(fabric, "n1", "n2")
@@ -72,7 +75,8 @@ def test_the_whole_life_of_a_node(fabric: Fabric) -> None:
 def test_every_name_of_a_namespace_leads_to_it(fabric: Fabric) -> None:
     host = fabric.hosts["n1"]
     unfence(fabric, "n1")
-    for wwid, node in host.namespaces().items():
+    for number in NUMBERS:
+        wwid, node = host.by_id_of(number).rpartition("nvme-")[2], host.namespace(number)
         for name in (node, wwid, f"nvme-{wwid}", f"/dev/disk/by-id/nvme-{wwid}"):
             assert run(host, "status", "n1", devices=name).stdout == "Status: ON\n", name
 
@@ -83,12 +87,20 @@ def test_what_is_no_namespace_is_refused_in_words(fabric: Fabric) -> None:
     controller, disk = sorted(host.controllers())[0], host.namespace()
     (line,) = fail(host, "status", "n1", devices=f"/dev/{controller}")
     assert "is a character device, not a disk" in line
-    hidden = disk.removeprefix("/dev/").replace("n1", "c0n1").replace("n2", "c0n2")
+    hidden = re.sub(r"/dev/(nvme\d+)n", r"\1c0n", disk)
     assert host.run(["test", "-d", f"/sys/block/{hidden}"]).returncode == 0
     (line,) = fail(host, "status", "n1", devices=f"/dev/{hidden}")
     assert "no such device" in line
     lines = fail(host, "status", "n1", devices=f"{disk},{host.by_id_of(1)}")
     assert "is the same disk as" in lines[0]
+
+
+@pytest.mark.promise(1, 5, 9)
+@pytest.mark.parametrize("action", ["on", "off", "status", "monitor", "validate-all"])
+def test_a_namespace_without_reservations_is_said_in_words(fabric: Fabric, action: str) -> None:
+    host = fabric.hosts["n1"]
+    lines = fail(host, action, "n1" if action == "on" else "n2", devices=host.by_id_of(PLAIN_NUMBER))
+    assert "the target has no reservation commands (invalid opcode)" in lines[0]
 
 
 @pytest.mark.promise(1, 6)
