@@ -154,9 +154,14 @@ class Cluster:
 
     def reservation(self, lun: str) -> Reservation:
         """Registrations and reservation of a LUN, from the target and by no code under test."""
-        said = self.guest.call("reservation", lun=lun)
-        pairs = tuple((str(node), int(key)) for node, key in said.pop("registrations"))
-        return Reservation(registrations=pairs, **said)
+        return reservation_of(self.guest, lun)
+
+    def restart_target(self, lun: str) -> None:
+        """Let the target of a LUN (not the slow one) lose its power; takes two seconds.
+
+        Back come the connections, as the same nexuses, and the reservations that the target has kept; not the content.
+        """
+        self.guest.call("restart_target", lun=lun)
 
     def reset(self) -> list[str]:
         """Bring everything back: paths, disks, names, files; no process, no reservation; what has been killed.
@@ -171,3 +176,10 @@ class Cluster:
     def drain(self) -> int:
         """Take the pending unit attentions of all nodes and LUNs; how many there were."""
         return sum(node.drain() for node in self.nodes.values())
+
+
+def reservation_of(guest: Guest, lun: str) -> Reservation:
+    """The view of the target in this guest."""
+    said = guest.call("reservation", lun=lun)
+    pairs = tuple((str(node), int(key)) for node, key in said.pop("registrations"))
+    return Reservation(registrations=pairs, **said)

@@ -12,10 +12,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tests.lab.cluster import Node
+from tests.lab.cluster import Reservation as LunReservation
+from tests.lab.cluster import reservation_of as lun_reservation_of
 from tests.lab.guest import Guest
 from tests.lab.inside import fabric
 from tests.lab.inside.layout import NODES
-from tests.lab.inside.nvme import NAMESPACES, OBSERVER
+from tests.lab.inside.nvme import NAMESPACES, OBSERVER, WITH_PLAIN
 from tests.lab.nvme import KERNEL_ARGUMENTS, Reservation, reservation_of
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.lab.kernels import Kernel
 
-PATHS = fabric.PATHS
+PATHS, RING = fabric.PATHS, fabric.RING
 WIRE_BYTES = 1 << 22
 
 
@@ -42,13 +44,18 @@ class Host(Node):
         made = self.guest.call("fabric_attach", self.name, node=self.name, paths=list(paths), like=like)
         return {int(path): str(controller) for path, controller in made.items()}
 
+    def log_in(self, path: int = PATHS[0]) -> None:
+        """Connect to the iSCSI LUNs, too, over one path; `disk`, `write` and the like of `Node` are for these."""
+        self.guest.call("fabric_log_in", self.name, node=self.name, path=path)
+        self.renew()
+
     def detach(self) -> None:
-        """End all connections."""
+        """End all NVMe connections."""
         self.guest.call("fabric_detach", self.name)
 
     def namespace(self, number: int = 1) -> str:
         """The device node of a namespace: with the kernel's multipath one, whatever the number of paths."""
-        return self.namespaces()[NAMESPACES[number].wwid]
+        return self.namespaces()[WITH_PLAIN[number].wwid]
 
     def namespaces(self) -> dict[str, str]:
         """WWID → device node."""
@@ -56,7 +63,7 @@ class Host(Node):
 
     def by_id_of(self, number: int) -> str:
         """The stable name of a namespace."""
-        return NAMESPACES[number].by_id
+        return WITH_PLAIN[number].by_id
 
     def all_by_id(self) -> str:
         """All namespaces by their stable names, as the option devices takes them."""
@@ -96,11 +103,12 @@ class Fabric:
 
     def __init__(self, storage: Kernel, hosts: Mapping[str, Kernel], root: Path, arguments: Sequence[str] = ()) -> None:
         """Boot all at once and connect every host over both paths; `arguments` are for the hosts' kernels."""
+        self.was_cut = False
         self._ends = ExitStack()
         links: list[socket.socket] = []
         guests: list[Guest] = []
         for name, kernel in hosts.items():
-            pairs = [_wire() for _ in PATHS]
+            pairs = [_wire() for _ in fabric.LINKS]
             links += [ours for ours, _ in pairs]
             # A wire stays whole when one of its guests is gone.
             for end in (end for pair in pairs for end in pair):
@@ -141,7 +149,8 @@ class Fabric:
         return all(guest.alive() for guest in (self.storage, *(host.guest for host in self.hosts.values())))
 
     def cut(self, host: str, *paths: int) -> None:
-        """Let nothing pass on these paths of a host (on all, if none is named)."""
+        """Let nothing pass on these paths of a host (on all to the storage, if none is named; RING is one, too)."""
+        self.was_cut = True
         for path in paths or PATHS:
             self.storage.call("fabric_cut", place=self._place(host), path=path)
 
@@ -151,12 +160,17 @@ class Fabric:
             self.storage.call("fabric_heal", place=self._place(host), path=path)
 
     def reset(self) -> None:
-        """Bring all paths back, connect every host with its own identity, and leave no reservation and no process."""
-        for name in self.hosts:
-            self.heal(name)
+        """Connect every host with its own identity, and leave no reservation and no process.
+
+        Not for hosts that were cut off: the kernel can take a minute to end a connection that broke just now.
+        """
         with ThreadPoolExecutor() as pool:
             list(pool.map(Host.reset, self.hosts.values()))
         self.storage.call("nvme_clear")
+
+    def lun_reservation(self, lun: str) -> LunReservation:
+        """The iSCSI target's own view of a LUN."""
+        return lun_reservation_of(self.storage, lun)
 
     def reservation(self, number: int = 1) -> Reservation:
         """What the namespace reports to a host that is not of the cluster, by no code under test."""

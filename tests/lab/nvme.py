@@ -38,6 +38,14 @@ class Namespaces:
             self.connect(node, transport)
         self._guest.call("nvme_clear")
 
+    def restart_target(self, transport: str) -> None:
+        """Let the target lose its power, and connect every node again; device nodes may have other names then."""
+        for node in self.cluster.nodes:
+            self.disconnect(node)
+        self._guest.call("nvme_restart")
+        for node in self.cluster.nodes:
+            self.connect(node, transport)
+
     def connect(self, node: str, transport: str, like: str = "") -> None:
         """Connect a node anew; like: the node whose identifier it has (a clone)."""
         self._guest.call("nvme_connect", node=node, transport=transport, like=like or node)

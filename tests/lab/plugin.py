@@ -69,13 +69,9 @@ class Clusters:
     def fabric(self, name: str) -> Fabric:
         """Hosts with this kernel on a network with the storage, all connected, all clean."""
         fabric = self._fabrics.get(name)
-        if fabric and fabric.alive():
-            try:
-                fabric.reset()
-            except LabError as error:
-                warnings.warn(f"new guests, as these could not be reset: {error}", stacklevel=2)
-            else:
-                return fabric
+        if fabric and fabric.alive() and not fabric.was_cut:
+            fabric.reset()
+            return fabric
         if fabric:
             fabric.stop()
         source = kernels.source(name)

@@ -8,8 +8,12 @@ import subprocess
 import time
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.lab.inside import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SESSIONS = Path("/sys/class/iscsi_session")
 DEADLINE_SECONDS = 20.0
@@ -24,18 +28,14 @@ class NoDisk(Exception):
         super().__init__(f"{node} has no disk for LUN {lun}")
 
 
-def log_in() -> None:
-    """Log in to all targets, and wait for the disks."""
-    _write_records()
+def log_in(nodes: Sequence[str] = layout.NODES, portal: str = "") -> None:
+    """Log in to all targets of these nodes, at this address or else at each node's own, and wait for the disks."""
+    _write_records(nodes, portal)
     subprocess.run(["iscsid"], check=True)
     done = subprocess.run(["iscsiadm", "-m", "node", "--login"], check=False, capture_output=True, text=True)
-    wait_for_all(f"{done.stdout}{done.stderr}")
-
-
-def wait_for_all(said: str = "") -> None:
-    """Until every node has a running disk for every LUN."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    for node in layout.NODES:
+    said = f"{done.stdout}{done.stderr}"
+    for node in nodes:
         for lun in layout.LUNS:
             wait_for(node, lun, deadline, said)
 
@@ -158,14 +158,14 @@ def _session(node: str, lun: str) -> Path:
     raise NoDisk(node, lun)
 
 
-def _write_records() -> None:
+def _write_records(nodes: Sequence[str], portal: str) -> None:
     """What iscsiadm would write after discovery: an interface for each node, and its targets."""
     base = Path("/etc/iscsi")
     Path("/run/lock/iscsi").mkdir(parents=True)
     (base / "ifaces").mkdir(exist_ok=True)
     (base / "initiatorname.iscsi").write_text(f"InitiatorName={layout.initiator('none')}\n")
     (base / "iscsid.conf").write_text("node.startup = manual\n")
-    for node in layout.NODES:
+    for node in nodes:
         interface = _lines(
             {
                 "iface.iscsi_ifacename": node,
@@ -175,7 +175,7 @@ def _write_records() -> None:
         )
         (base / "ifaces" / node).write_text(interface)
         for lun in layout.LUNS:
-            target, address = layout.target(node, lun), layout.address(node)
+            target, address = layout.target(node, lun), portal or layout.address(node)
             folder = base / "nodes" / target / f"{address},{layout.PORT},1"
             folder.mkdir(parents=True)
             settings = {

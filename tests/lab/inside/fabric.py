@@ -9,9 +9,13 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.lab.inside import nvme
+from tests.lab.inside import disks as scsi_disks
+from tests.lab.inside import layout, nvme, target
 
 PATHS = (1, 2)
+# The nodes' own network, for corosync; the storage guest only passes it on.
+RING = 3
+LINKS = (*PATHS, RING)
 STORAGE_NUMBER = 254
 BY_ID = Path("/dev/disk/by-id")
 CONNECT_SECONDS = 20.0
@@ -21,25 +25,29 @@ PATIENCE = "keep_alive_tmo=1,reconnect_delay=1,fast_io_fail_tmo=1,ctrl_loss_tmo=
 
 def address(number: int, path: int) -> str:
     """The address of host `number` (STORAGE_NUMBER for the one with the disks) on a path."""
-    return f"10.98.{path}.{number}"
+    return layout.ring_address(layout.NODES[number - 1]) if path == RING else f"10.98.{path}.{number}"
 
 
 def interface(path: int, place: int = 0) -> str:
     """The interface of a path; in the storage guest, of the path of the host at `place` (from 0)."""
-    return f"vec{place * len(PATHS) + path - 1}"
+    return f"vec{place * len(LINKS) + path - 1}"
 
 
 def set_up_storage(hosts: int) -> None:
-    """In the storage guest: a switch for each path, and the NVMe target on both."""
+    """In the storage guest: a switch for each path and the ring, and the targets, iSCSI and NVMe, on both paths."""
     lines = ["link set lo up"]
-    for path in PATHS:
+    for path in LINKS:
         switch = f"switch{path}"
-        lines += [f"link add {switch} type bridge", f"address add {address(STORAGE_NUMBER, path)}/24 dev {switch}"]
+        lines += [f"link add {switch} type bridge"]
+        if path in PATHS:
+            lines += [f"address add {address(STORAGE_NUMBER, path)}/24 dev {switch}"]
         for place in range(hosts):
             lines += [f"link set {interface(path, place)} master {switch} up"]
         lines += [f"link set {switch} up"]
     _ip(lines)
-    nvme.set_up([address(STORAGE_NUMBER, path) for path in PATHS])
+    portals = [address(STORAGE_NUMBER, path) for path in PATHS]
+    target.set_up(portals)
+    nvme.set_up(portals)
     nvme.connect(nvme.OBSERVER, "loop", nvme.OBSERVER)
 
 
@@ -56,7 +64,7 @@ def heal(place: int, path: int) -> None:
 def join(number: int) -> None:
     """In a host: its addresses."""
     lines = ["link set lo up"]
-    for path in PATHS:
+    for path in LINKS:
         lines += [f"address add {address(number, path)}/24 dev {interface(path)}", f"link set {interface(path)} up"]
     _ip(lines)
 
@@ -68,12 +76,17 @@ def attach(node: str, paths: list[int], like: str) -> dict[int, str]:
         where = f"traddr={address(STORAGE_NUMBER, path)},trsvcid={nvme.TCP_PORT}"
         controllers[path] = nvme.new_controller(like or node, f"transport=tcp,{where},{PATIENCE}")
     deadline = time.monotonic() + CONNECT_SECONDS
-    while len(found := disks()) < len(nvme.NAMESPACES) or not all(map(usable, found.values())):
+    while len(found := disks()) < len(nvme.WITH_PLAIN) or not all(map(usable, found.values())):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{node} has only the namespaces {found}, or cannot open them")
         time.sleep(0.01)
     link()
     return controllers
+
+
+def log_in(node: str, path: int) -> None:
+    """In a host: connect to all its iSCSI targets over a path."""
+    scsi_disks.log_in([node], address(STORAGE_NUMBER, path))
 
 
 def detach() -> None:
@@ -118,4 +131,4 @@ def _ip(lines: list[str]) -> None:
     subprocess.run(["ip", "-batch", "-"], check=True, input="\n".join([*lines, ""]), text=True)
 
 
-HOST_CALLS = (join, attach, detach, disks, link, controllers)
+HOST_CALLS = (join, attach, log_in, detach, disks, link, controllers)

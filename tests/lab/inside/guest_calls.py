@@ -29,12 +29,14 @@ def calls() -> dict[str, Callable[..., Any]]:
         "heal": heal,
         "heal_all": heal_all,
         "clear": clear,
+        "restart_target": restart_target,
         "reservation": target.reservation,
         "nvme_set_up": nvme.set_up,
         "nvme_connect": nvme.connect,
         "nvme_disconnect": nvme.disconnect,
         "nvme_path": nvme.path,
         "nvme_clear": nvme.clear,
+        "nvme_restart": nvme.restart,
         "nvme_reservation": nvme.reservation,
         "write_path": transfers.write,
         "read_path": transfers.read,
@@ -83,6 +85,13 @@ def heal_all() -> None:
     """Give every node every disk again."""
     for node in layout.NODES:
         heal(node, list(layout.LUNS))
+
+
+def restart_target(lun: str) -> None:
+    """Let the target of a LUN lose its power; returns when all nodes can use the LUN again."""
+    target.restart(lun)
+    for node in layout.NODES:
+        disks.repair(node, lun)
 
 
 def clear() -> None:

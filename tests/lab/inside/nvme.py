@@ -31,6 +31,7 @@ class Namespace:
     """A namespace on a RAM disk, known by a UUID or by an NGUID."""
 
     disk: str
+    reservations: bool = True
     uuid: str = "00000000-0000-0000-0000-000000000000"
     nguid: str = "00000000-0000-0000-0000-000000000000"
 
@@ -50,6 +51,8 @@ NAMESPACES = {
     1: Namespace("/dev/ram0", uuid="e4a8a4c2-5f0e-4d52-9d0f-000000000001"),
     2: Namespace("/dev/ram1", nguid="0b7d1c3e-8a61-4b7f-a3c4-000000000002"),
 }
+PLAIN_NUMBER = 3
+WITH_PLAIN = {**NAMESPACES, PLAIN_NUMBER: Namespace("/dev/ram3", False, uuid="77c1d0aa-93b5-4d0e-8a52-000000000003")}
 SLOW_NAMESPACE, SLOW = 2, "namespace-2"
 TCP_ADDRESS, TCP_PORT = "127.0.0.1", "4420"
 DEADLINE_SECONDS = 10.0
@@ -73,12 +76,12 @@ def set_up(addresses: Sequence[str] = (TCP_ADDRESS,)) -> None:
         system.mount("configfs", CONFIGFS)
     SUBSYSTEM.mkdir()
     (SUBSYSTEM / "attr_allow_any_host").write_text("1")
-    for number, namespace in NAMESPACES.items():
+    for number, namespace in WITH_PLAIN.items():
         folder = SUBSYSTEM / f"namespaces/{number}"
         folder.mkdir()
         below = slow.make(SLOW) if number == SLOW_NAMESPACE else namespace.disk
         settings = {"device_path": below, "device_uuid": namespace.uuid, "device_nguid": namespace.nguid}
-        for name, value in {**settings, "resv_enable": "1", "enable": "1"}.items():
+        for name, value in {**settings, "resv_enable": str(int(namespace.reservations)), "enable": "1"}.items():
             (folder / name).write_text(value)
     for number, settings in enumerate([{"addr_trtype": "loop"}, *map(_tcp, addresses)], 1):
         port = PORTS / str(number)
@@ -129,7 +132,7 @@ def _usable(node: str) -> bool:
             os.close(os.open(disk, os.O_RDONLY | os.O_NONBLOCK))
     except OSError:
         return False
-    return len(found) == len(NAMESPACES)
+    return len(found) == len(WITH_PLAIN)
 
 
 def disconnect(node: str) -> None:
@@ -148,24 +151,40 @@ def clear() -> None:
     """Leave no registration and no reservation."""
     node = next(node for node in HOSTS if _controller(node))
     for number in NAMESPACES:
-        disk = path(node, number)
-        # Whatever this host is registered with: nothing, a key, or key 0.
-        if pr.call(disk, "register", 0, pr.LAB_KEY):
-            pr.call(disk, "register", pr.LAB_KEY, pr.LAB_KEY, pr.IGNORE_KEY)
-        status = pr.call(disk, "clear", pr.LAB_KEY)
-        if status:
-            raise OSError(f"clear of {disk} ended with {status:#x}")
+        clear_disk(path(node, number))
+
+
+def clear_disk(disk: str) -> None:
+    """Leave no registration and no reservation on the namespace behind this device node."""
+    # Whatever this host is registered with: nothing, a key, or key 0.
+    if pr.call(disk, "register", 0, pr.LAB_KEY):
+        pr.call(disk, "register", pr.LAB_KEY, pr.LAB_KEY, pr.IGNORE_KEY)
+    status = pr.call(disk, "clear", pr.LAB_KEY)
+    if status:
+        raise OSError(f"clear of {disk} ended with {status:#x}")
+
+
+def restart() -> None:
+    """Let the target lose its power, as far as reservations go; nobody should be connected."""
+    for number in NAMESPACES:
+        for value in ("0", "1"):
+            (SUBSYSTEM / f"namespaces/{number}/enable").write_text(value)
 
 
 def reservation(node: str, number: int) -> dict[str, Any]:
-    """The namespace's state as its own report tells `node`: type, and host identifier → key and whether it holds."""
-    data = _report(path(node, number))
-    kind, count = struct.unpack_from("<BH", data, 4)
+    """The namespace's state as its own report tells `node`."""
+    return state(path(node, number))
+
+
+def state(disk: str) -> dict[str, Any]:
+    """The report of the namespace: type, generation, and host identifier → key and whether it holds."""
+    data = _report(disk)
+    generation, kind, count = struct.unpack_from("<IBH", data)
     hosts = {}
     for start in range(ENTRY_BYTES, ENTRY_BYTES + count * ENTRY_BYTES, ENTRY_BYTES):
         key = struct.unpack_from("<Q", data, start + 8)[0]
         hosts[data[start + 16 : start + 32].hex()] = [key, bool(data[start + 2] & 1)]
-    return {"type": kind, "hosts": hosts}
+    return {"type": kind, "generation": generation, "hosts": hosts}
 
 
 def _report(disk: str) -> bytes:

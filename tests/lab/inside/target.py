@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.lab.inside import layout, slow, system
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CONFIGFS = Path("/sys/kernel/config")
 TARGET = CONFIGFS / "target"
@@ -14,6 +18,8 @@ BACKSTORES = TARGET / "core/rd_mcp_0"
 SLOW_LUN, SLOW_BACKSTORES = "d", TARGET / "core/iblock_0"
 PAGES = layout.DISK_MIB * 256
 DATABASE = Path("/run/target")
+# What must survive a power loss: a file for each LUN. Without this folder REGISTER fails.
+KEPT = DATABASE / "pr"
 
 FILES = ("res_holder", "res_pr_generation", "res_pr_registered_i_pts", "res_pr_type", "res_aptpl_active")
 NODE = re.escape(layout.initiator("")) + r"(\w+)"
@@ -28,12 +34,15 @@ TYPES = {
     "Exclusive Access, All Registrants": 6,
 }
 
+# Where all targets listen; each at its node's own address if there are none.
+_portals: list[str] = []
 
-def set_up() -> None:
-    """Make all LUNs, and a target for each node and LUN."""
+
+def set_up(portals: Sequence[str] = ()) -> None:
+    """Make all LUNs, and a target for each node and LUN, at these addresses or else at the node's own."""
+    _portals.extend(portals)
     system.mount("configfs", CONFIGFS)
-    # The target keeps registrations over power loss in a folder that must be there before the first LUN.
-    (DATABASE / "pr").mkdir(parents=True)
+    KEPT.mkdir(parents=True)
     (TARGET / "dbroot").write_text(str(DATABASE))
     for lun in layout.LUNS.values():
         _make_backstore(lun)
@@ -71,7 +80,8 @@ def _make_target(node: str, lun: str) -> None:
     allowed = group / "acls" / layout.initiator(node) / "lun_0"
     allowed.mkdir(parents=True)
     (allowed / "disk").symlink_to(group / "lun/lun_0")
-    (group / f"np/{layout.address(node)}:{layout.PORT}").mkdir()
+    for address in _portals or [layout.address(node)]:
+        (group / f"np/{address}:{layout.PORT}").mkdir()
     enable(node, lun, True)
 
 
@@ -80,6 +90,43 @@ def enable(node: str, lun: str, on: bool) -> None:
     switch = _portal_group(node, lun) / "enable"
     if (switch.read_text().strip() == "1") != on:
         switch.write_text(str(int(on)))
+
+
+def restart(lun: str) -> None:
+    """Let a LUN (any but the slow one) lose its power: its targets go, it goes, and all is made again.
+
+    The content is lost. Of the reservations comes back what the target has kept in its folder and takes from it again;
+    the nodes' connections come back by themselves.
+    """
+    kept = _kept(lun)
+    for node in layout.NODES:
+        _remove_target(node, lun)
+    (BACKSTORES / lun).rmdir()
+    _make_backstore(layout.LUNS[lun])
+    for registration in kept:
+        with contextlib.suppress(OSError):  # what the target does not take back is lost, and everybody goes on
+            (BACKSTORES / lun / "pr/res_aptpl_metadata").write_text(registration)
+    for node in layout.NODES:
+        _make_target(node, lun)
+
+
+def _kept(lun: str) -> list[str]:
+    """The registrations in the target's folder, each in the form in which the target wants them back: rtslib's way."""
+    file = KEPT / f"aptpl_{layout.LUNS[lun].serial}"
+    lines = file.read_text().split() if file.exists() else []
+    blocks = re.findall(r"PR_REG_START: \d+ (.*?) PR_REG_END", " ".join(lines))
+    return [block.replace(" ", ",") for block in blocks]
+
+
+def _remove_target(node: str, lun: str) -> None:
+    enable(node, lun, False)
+    group = _portal_group(node, lun)
+    allowed = group / "acls" / layout.initiator(node)
+    (allowed / "lun_0/disk").unlink()
+    (group / "lun/lun_0/disk").unlink()
+    folders = (allowed / "lun_0", allowed, group / "lun/lun_0", *(group / "np").iterdir(), group, group.parent)
+    for folder in folders:
+        folder.rmdir()
 
 
 def reservation(lun: str) -> dict[str, Any]:
