@@ -69,6 +69,7 @@ def _let_in(job: Job, device: Device, me: Registrant) -> Snapshot:
     except OSError as error:
         raise DiskNotAsAsked(f"registered, but {job.request.state_folder} cannot be written: {error}") from error
     job.note_paths(disk, snapshot)
+    job.note_cautions(disk)
     return snapshot
 
 
@@ -77,7 +78,10 @@ def _refuse_shared_host_id(job: Job, disk: Disk, me: Registrant) -> None:
     registered = disk.registered_as()
     if not registered or registered == me.key:  # also key 0: what an unregister by replacing the key left behind
         return
-    remembered = job.remembered(disk.device)
+    try:
+        remembered = job.remembered(disk.device)
+    except FenceError:
+        remembered = None  # a damaged file is mended by this very action
     other = job.node_keys().get(registered)
     if other or (remembered and remembered.key == me.key):
         whose = f"of node {other}" if other else f"0x{registered:x}, which this node did not register"

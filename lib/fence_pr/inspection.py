@@ -120,6 +120,7 @@ def _validate_keys(job: Job) -> None:
 def _validate_disk(job: Job, reading: Reading | FenceError) -> None:
     if isinstance(reading, FenceError):
         raise reading
+    job.note_cautions(reading.disk)
     label = reading.disk.device.label()
     try:
         capabilities = reading.disk.capabilities()

@@ -24,6 +24,7 @@ _TIMEOUT_MILLISECONDS = 30_000
 
 _REGISTER, _REPORT = 0x0D, 0x0E
 _IDENTIFY, _IDENTIFY_NAMESPACE, _IDENTIFY_CONTROLLER = 0x06, 0, 1
+_GET_FEATURES, _HOST_IDENTIFIER = 0x0A, 0x81
 _UNREGISTER_ACTION = 1
 _EXTENDED = 1
 _HOST_ID_INCONSISTENT = 0x18
@@ -124,6 +125,24 @@ def capabilities(fd: int) -> Capabilities:
     if not rescap:
         raise NotSupported(device_name(fd), "identify", 0, "the NVMe namespace has no reservations (RESCAP)")
     return Capabilities(tuple(kind for kind in range(1, _MOST_TYPE + 1) if rescap >> kind & 1), bool(rescap & 1))
+
+
+def host_identifier(fd: int) -> bytes:
+    """This host's identifier as its controller has it: 16 bytes, or 8 if that is all it keeps; zeros if none was set.
+
+    Feature 81h (section 5.27.1.25). Linux sets it for fabrics controllers, and never for PCIe ones.
+    Raises NotSupported or Invalid if the controller does not tell, PathFailure, DeviceFailure.
+    """
+    try:
+        return _host_identifier(fd, 16)
+    except Invalid:
+        return _host_identifier(fd, 8)
+
+
+def _host_identifier(fd: int, length: int) -> bytes:
+    data = array("B", bytes(length))
+    _send(fd, "get features", _GET_FEATURES, data, _HOST_IDENTIFIER, int(length == 16), _IOCTL_ADMIN_COMMAND)
+    return data.tobytes()
 
 
 def _identify(fd: int, what: int) -> bytes:

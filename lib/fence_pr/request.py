@@ -77,10 +77,22 @@ class Job:
         return corosync.local_node(self.cluster, *corosync.this_machine()) if self.cluster.nodes else ""
 
     def own_keys(self, devices: list[Device]) -> list[int | None]:
-        """This node's own key on each disk: what it registered, else what its name makes; None if unknown."""
+        """This node's own key on each disk: what it registered, else what its name makes; None if unknown.
+
+        Raises FenceError if what is remembered cannot be read, or is another node's.
+        """
         remembered = [self.remembered(disk) for disk in devices]
+        self._refuse_anothers(devices, remembered)
         computed = None if all(remembered) else self._computed_own_key()
         return [entry.key if entry else computed for entry in remembered]
+
+    def _refuse_anothers(self, devices: list[Device], remembered: list[Registrant | None]) -> None:
+        """With another node's key, which may well be registered, this node would take itself for one that may fence."""
+        local = self.local_name() if any(remembered) else ""
+        for disk, entry in zip(devices, remembered):
+            if local and entry and entry.node not in ("", local):
+                folder, problem = self.request.state_folder, f"is of node {entry.node}, and this is {local}"
+                raise FenceError(f"{disk.label()}: what is remembered in {folder} {problem}; run the action on again")
 
     def _computed_own_key(self) -> int | None:
         name = self.local_name()
@@ -114,6 +126,10 @@ class Job:
         """Open one disk for reservation commands. Raises ReservationError, Abandoned."""
         limit = self.request.limit
         return open_disk(disk, self.watch, None if limit is None else limit * _PATH_SHARE)
+
+    def note_cautions(self, disk: Disk) -> None:
+        """Note what the person should know about this node's access. Raises ReservationError, Abandoned."""
+        self.notes += [f"{disk.device.label()}: {caution}" for caution in disk.cautions()]
 
     def note_paths(self, disk: Disk, snapshot: Snapshot) -> None:
         """Note each path of a multipath map that does not answer, and live ones without a registration."""

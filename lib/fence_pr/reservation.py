@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 # have queued several (SAM-5 5.14); every repetition takes one away, and each of our commands may be repeated safely.
 _REPETITIONS = 4
 _READS_UNTIL_STABLE = 20
+# What a path without registration gets for reserve and preempt. Such a path is one that was dead during the action on.
+_REFUSALS = (Conflict, DeviceFailure)
 
 
 def open_disk(device: Device, watch: Watch, patience: float | None = None) -> Disk:
@@ -100,6 +102,10 @@ class Disk(abc.ABC):
     def registered_as(self) -> int | None:
         """The key that the target has for this very host, where it tells hosts apart; None if it cannot say."""
         return None
+
+    def cautions(self) -> list[str]:
+        """What the person should know about this node's access to the disk."""
+        return []
 
 
 class _SinglePath(Disk):
@@ -203,9 +209,29 @@ class NvmeDisk(_SinglePath):
         return self._read("identify", lambda: nvme.capabilities(self._fd))
 
     def registered_as(self) -> int | None:
-        if not self.device.host_id:
+        mine = self._host_identifier()
+        if not mine.strip(b"\0"):
             return None
-        return next((it.key for it in self._report().registrants if it.host_id == self.device.host_id), None)
+        return next((it.key for it in self._report().registrants if it.host_id == mine), None)
+
+    def cautions(self) -> list[str]:
+        """A controller takes each connection of a host without identifier for another host."""
+        mine = self._host_identifier()
+        if not mine or mine.strip(b"\0"):
+            return []
+        return [
+            "this host has not told the controller an identifier (NVMe feature 81h): when the controller is reset it"
+            " forgets this node's registration, and the node is shut out until the next action on"
+        ]
+
+    def _host_identifier(self) -> bytes:
+        """b"" if nobody tells."""
+        if self.device.host_id:
+            return self.device.host_id
+        try:
+            return self._read("get features", lambda: nvme.host_identifier(self._fd))
+        except (NotSupported, Invalid, DeviceFailure):
+            return b""
 
     def _report(self) -> nvme.Report:
         return self._read("reservation report", lambda: nvme.report(self._fd))
@@ -268,10 +294,10 @@ class MultipathDisk(Disk):
         self.registered = True
 
     def reserve(self, own: int, reservation_type: int) -> None:
-        self._through_any(lambda path: path.reserve(own, reservation_type))
+        self._through_any(lambda path: path.reserve(own, reservation_type), *_REFUSALS)
 
     def preempt(self, own: int, victim: int, reservation_type: int, *, abort: bool) -> None:
-        self._through_any(lambda path: path.preempt(own, victim, reservation_type, abort=abort))
+        self._through_any(lambda path: path.preempt(own, victim, reservation_type, abort=abort), *_REFUSALS)
 
     def capabilities(self) -> Capabilities:
         return self._through_any(lambda path: path.capabilities())
@@ -282,15 +308,20 @@ class MultipathDisk(Disk):
     def dead_paths(self) -> dict[str, str]:
         return dict(self._dead)
 
-    def _through_any(self, command: Callable[[ScsiDisk], Result]) -> Result:
-        while True:
-            path = self._live[0]
+    def _through_any(self, command: Callable[[ScsiDisk], Result], *refusals: type[FenceError]) -> Result:
+        """The answer of the first path that gives one; `refusals` of one path leave the others their turn."""
+        refusal: FenceError | None = None
+        for path in list(self._live):
             try:
                 return command(path)
             except PathFailure as error:
                 if len(self._live) == 1:
                     raise
                 self._bury(path, error)
+            except refusals as error:
+                refusal = error
+        assert refusal
+        raise refusal
 
     def _bury(self, path: ScsiDisk, error: FenceError) -> None:
         self._live.remove(path)

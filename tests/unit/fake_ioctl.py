@@ -190,3 +190,13 @@ def write_keys(address: int, keys: list[int]) -> None:
     """Keys into the caller's memory, as copy_to_user does."""
     array = (ctypes.c_uint64 * len(keys))(*keys)
     ctypes.memmove(address, array, ctypes.sizeof(array))
+
+
+class Unwatched:
+    """Allows everything."""
+
+    def announce(self, disk: str, operation: str) -> None:
+        """As `reservation.Watch`."""
+
+    def finished(self, disk: str) -> None:
+        """As `reservation.Watch`."""

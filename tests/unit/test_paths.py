@@ -1,11 +1,9 @@
-"""Multipath maps and NVMe namespaces as disks: which command goes to which device node, and what dead paths change."""
+"""Multipath maps as disks: which command goes to which device node, and what dead paths change."""
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
-import struct
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -20,7 +18,7 @@ from fence_pr.parallel import Unanswered
 from fence_pr.plan import Snapshot
 from fence_pr.reservation import MultipathDisk, NvmeDisk, ScsiDisk, open_disk
 from tests.unit import fake_ioctl
-from tests.unit.fake_ioctl import NvmeCommand
+from tests.unit.fake_ioctl import Unwatched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,16 +28,6 @@ REQUESTS = pr_ioctl.REQUESTS
 NAMES = {getattr(REQUESTS, name): name for name in ("register", "reserve", "preempt", "preempt_abort", "read_keys")}
 NAMES[REQUESTS.read_reservation] = "read_reservation"
 DEAD = 0x10000
-
-
-class Unwatched:
-    """Allows everything."""
-
-    def announce(self, disk: str, operation: str) -> None:
-        """As `reservation.Watch`."""
-
-    def finished(self, disk: str) -> None:
-        """As `reservation.Watch`."""
 
 
 class Paths:
@@ -200,12 +188,36 @@ def test_an_answer_of_the_target_is_not_taken_for_a_dead_path(paths: Paths, bad:
     with pytest.raises(Conflict):
         disk.register(0xA)
     assert not disk.registered
-    paths.returns["sda", "preempt_abort"] = 0x18
-    paths.sent.clear()
+    for node in ("sda", "sdb", "sdc"):
+        paths.returns[node, "preempt_abort"] = 0x18
     with pytest.raises(Conflict):
         disk.preempt(0xA, 0xB, 3, abort=True)
-    assert paths.changes() == [("sda", "preempt_abort")]
     assert disk.dead_paths() == {}
+
+
+@pytest.mark.promise(1, 2)
+@pytest.mark.parametrize("refusal", [0x18, 0x118, 2])
+@pytest.mark.parametrize("name", ["reserve", "preempt_abort"])
+def test_a_path_that_returned_without_registration_is_passed_over_and_never_registered(
+    paths: Paths, name: str, refusal: int
+) -> None:
+    disk = paths.open()
+    paths.returns["sda", name] = refusal
+    commands: dict[str, Callable[[], None]] = {
+        "reserve": lambda: disk.reserve(0xA, 3),
+        "preempt_abort": lambda: disk.preempt(0xA, 0xB, 3, abort=True),
+    }
+    commands[name]()
+    assert set(paths.changes()) == {("sda", name), ("sdb", name)}
+    assert (disk.live_paths(), disk.dead_paths()) == (3, {})
+
+
+def test_a_refusal_is_told_although_the_other_paths_are_dead(paths: Paths) -> None:
+    disk = paths.open()
+    paths.returns.update({("sda", "preempt"): DEAD, ("sdb", "preempt"): 0x18, ("sdc", "preempt"): DEAD})
+    with pytest.raises(Conflict):
+        disk.preempt(0xA, 0xB, 3, abort=False)
+    assert disk.live_paths() == 1
 
 
 def test_a_path_that_may_not_be_used_is_a_failure_and_not_dead(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,82 +237,3 @@ def test_each_kind_of_device_has_its_kind_of_disk(tmp_path: Path, kind: str, exp
     disk = open_disk(Device("d", str(tmp_path / "node"), "x", kind), Unwatched())
     assert type(disk) is expected
     assert (disk.live_paths(), disk.dead_paths(), disk.registered_as()) == (1, {}, None)
-
-
-OURS, THEIRS = b"\1" * 16, b"\2" * 16
-
-
-class Namespace:
-    """An NVMe namespace: registrants by host identifier, holder among them; kernel ioctls by what `returns` says."""
-
-    def __init__(self, folder: Path, host_id: bytes = OURS) -> None:
-        (folder / "nvme0n1").touch()
-        self.keys: dict[bytes, int] = {}
-        self.holder, self.type = b"", 0
-        self.returns: list[int] = []
-        self.sent: list[tuple[str, bytes]] = []
-        device = Device("ns", str(folder / "nvme0n1"), "uuid.1", NVME, (), host_id)
-        disk = open_disk(device, Unwatched())
-        assert isinstance(disk, NvmeDisk)
-        self.disk = disk
-
-    def __call__(self, request: int, buffer: bytearray) -> int:
-        if request in NAMES:
-            self.sent.append((NAMES[request], bytes(buffer)))
-            return self.returns.pop(0) if self.returns else 0
-        command = NvmeCommand.from_buffer_copy(buffer)
-        assert command.opcode == 0x0E
-        entries = b"".join(
-            struct.pack("<HB5xQ16s32x", 1, int(host == self.holder), key, host) for host, key in self.keys.items()
-        )
-        answer = struct.pack("<IBHHB14x", 5, self.type, len(self.keys), 0, 0).ljust(64, b"\0") + entries
-        ctypes.memmove(command.addr, answer, len(answer))
-        return 0
-
-
-def test_a_namespace_is_read_in_one_report(tmp_path: Path) -> None:
-    namespace = Namespace(tmp_path)
-    namespace.keys, namespace.holder, namespace.type = {OURS: 0xA, THEIRS: 0xB}, THEIRS, 3
-    with fake_ioctl.disk(namespace) as calls:
-        assert namespace.disk.snapshot() == Snapshot(5, (0xA, 0xB), 3, 0xB)
-        assert len(calls) == 1
-        namespace.keys, namespace.type = {}, 0
-        assert namespace.disk.snapshot() == Snapshot(5, (), 0, 0)
-
-
-def test_a_host_is_registered_and_a_key_that_stands_already_is_replaced(tmp_path: Path) -> None:
-    namespace = Namespace(tmp_path)
-    with fake_ioctl.disk(namespace):
-        namespace.disk.register(0xA)
-        assert namespace.sent == [("register", bytes(fake_ioctl.Registration(0, 0xA, 0, 0)))]
-        assert namespace.disk.registered
-        namespace.sent.clear()
-        namespace.returns = [0x18, 0]
-        namespace.disk.register(0xA)
-    assert namespace.sent[1] == ("register", bytes(fake_ioctl.Registration(0xA, 0xA, pr_ioctl.FLAG_IGNORE_KEY, 0)))
-
-
-def test_a_host_that_can_neither_be_registered_nor_replaced_is_not_registered(tmp_path: Path) -> None:
-    namespace = Namespace(tmp_path)
-    namespace.returns = [0x18, 0x18]
-    with fake_ioctl.disk(namespace), pytest.raises(Conflict):
-        namespace.disk.register(0xA)
-    assert not namespace.disk.registered
-
-
-@pytest.mark.parametrize(
-    ("host_id", "registered", "key"),
-    [
-        (OURS, {OURS: 0xA, THEIRS: 0xB}, 0xA),
-        (OURS, {THEIRS: 0xB}, None),
-        (OURS, {OURS: 0}, 0),
-        (b"", {OURS: 0xA}, None),
-    ],
-)
-def test_which_key_this_very_host_has(
-    tmp_path: Path, host_id: bytes, registered: dict[bytes, int], key: int | None
-) -> None:
-    namespace = Namespace(tmp_path, host_id)
-    namespace.keys = registered
-    with fake_ioctl.disk(namespace):
-        assert namespace.disk.registered_as() == key
