@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import fencing, inspection, pr_ioctl
-from .errors import FenceError
+from .errors import DevicesRefused, FenceError
 from .report import Answer, Report, answer
 from .request import Job, Request
 
@@ -65,6 +65,8 @@ def carry_out(options: Options, channel: Channel) -> Answer:
     try:
         job = Job(asked, channel, channel.say, notes)
         report = ACTIONS[asked.action](job)
+    except DevicesRefused as error:
+        report = Report(False, problems=tuple(map(str, error.refusals)))
     except FenceError as error:
-        report = Report(False, problems=tuple(str(error).splitlines()))
+        report = Report(False, problems=(str(error),))
     return answer(asked.action, report.with_notes(notes), options.text("separator"))

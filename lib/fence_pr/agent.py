@@ -8,26 +8,29 @@ import time
 
 from . import __version__, actions, deadline, log, metadata, options
 from .errors import UsageError
-from .log import Log, write_line
-from .option_table import AGENT
+from .log import Log, one_line, write_line
+from .option_table import AGENT, LISTS
 from .report import EXIT_FAILED, EXIT_OK, Answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .options import Options
 
-_STANDARD_STREAMS = 3
+_STANDARD_STREAMS = (0, 1, 2)
 _READ_BYTES = 65536
+_UNWRITABLE = "Failed: what was asked for cannot be written to standard output"
 
 
 def main(arguments: list[str]) -> int:
     """Run the agent with the command line `arguments` (without the program's name); returns the exit code."""
-    _occupy_standard_streams()
     try:
+        _occupy_standard_streams()
+        # What is made is root's alone, and root can read it, whatever the caller's mask.
+        os.umask(0o077)
         chosen = options.from_argv(arguments) if arguments else options.from_stdin(_read_stdin())
         document = _document(chosen.action())
         if document:
-            return EXIT_OK if write_line(1, document.rstrip("\n")) else EXIT_FAILED
+            return _print_document(document)
         _redirect(chosen.text("logfile"))
         messages = Log(
             chosen.verbosity(), chosen.flag("quiet"), chosen.flag("suppress_errors"), chosen.text("debug_file")
@@ -43,19 +46,33 @@ def _act(chosen: Options, messages: Log) -> int:
     if chosen.action() == "off":
         time.sleep(chosen.seconds("delay"))
     started = time.monotonic()
-    outcome = deadline.run(
-        lambda channel: vars(actions.carry_out(chosen, channel)),
-        actions.limit(chosen),
-        lambda kind, text: messages.write(log.COMMAND if kind == deadline.COMMAND else log.STEP, text),
-    )
+    try:
+        outcome = deadline.run(
+            lambda channel: vars(actions.carry_out(chosen, channel)),
+            actions.limit(chosen),
+            lambda kind, text: messages.write(log.COMMAND if kind == deadline.COMMAND else log.STEP, text),
+        )
+    except OSError as error:
+        messages.write(log.FAILURE, f"Failed: cannot start the process that works on the disks: {error}")
+        return EXIT_FAILED
     answer = _answer(chosen, outcome, time.monotonic() - started)
-    for line in answer.out:
-        write_line(1, line)
+    printed = all(write_line(1, line) for line in answer.out)
     for line in answer.failures:
         messages.write(log.FAILURE, line)
     for line in answer.notes:
         messages.write(log.NOTE, line)
+    if not printed and chosen.action() in LISTS:
+        # Of the other actions the exit code is the answer.
+        messages.write(log.FAILURE, _UNWRITABLE)
+        return EXIT_FAILED
     return answer.exit_code
+
+
+def _print_document(document: str) -> int:
+    if write_line(1, document.rstrip("\n")):
+        return EXIT_OK
+    write_line(2, _UNWRITABLE)
+    return EXIT_FAILED
 
 
 def _answer(chosen: Options, outcome: deadline.Outcome, seconds: float) -> Answer:
@@ -85,17 +102,22 @@ def _document(action: str) -> str:
 
 
 def _wrong_call(error: UsageError) -> int:
-    write_line(2, f"Failed: {error}. Please use '-h' for usage")
+    write_line(2, one_line(f"Failed: {error}. Please use '-h' for usage"))
     return EXIT_FAILED
 
 
 def _occupy_standard_streams() -> None:
     """A closed standard stream would be taken by the first file opened: a disk, and then be written to."""
-    while True:
-        fd = os.open("/dev/null", os.O_RDWR)
-        if fd >= _STANDARD_STREAMS:
-            os.close(fd)
-            return
+    for stream in _STANDARD_STREAMS:
+        try:
+            os.fstat(stream)
+        except OSError:
+            try:
+                # The lowest free number is this stream's: those below are taken by now.
+                os.open("/dev/null", os.O_RDWR)
+            except OSError as error:
+                problem = f"is closed, and /dev/null cannot take its place: {error.strerror}"
+                raise UsageError("standard stream", str(stream), problem) from error
 
 
 def _read_stdin() -> bytes:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
+from . import files
 from .record import Record
 
 CONF = "/etc/corosync/corosync.conf"
+_MOST_BYTES = 1 << 20
 
 
 class Node(Record):
@@ -39,34 +41,40 @@ class Cluster(Record):
 def load(path: str = CONF) -> Cluster:
     """The cluster described at `path`; an empty one if there is no such file. Raises OSError if it is unreadable."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as conf:
-            return parse(conf.read())
+        data = files.read(path, _MOST_BYTES)
     except FileNotFoundError:
         return Cluster()
+    return parse(data.decode("utf-8", "surrogateescape"))
 
 
 def parse(text: str) -> Cluster:
-    """The cluster that the text describes. Pure; unknown sections and lines without meaning here are skipped."""
+    """The cluster that the text describes. Pure; unknown sections and lines without meaning here are skipped.
+
+    As corosync itself reads it (exec/coroparse.c): a line with { opens a section, else one with : is a key and its
+    value, else one with } closes the section; only a line feed ends a line.
+    """
     name = ""
     nodes: list[Node] = []
     sections: list[str] = []
     values: dict[str, str] = {}
-    for raw in text.splitlines():
+    for raw in text.split("\n"):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        if line.endswith("{"):
-            sections.append(line[:-1].strip())
+        before, brace, _ = line.partition("{")
+        key, colon, value = (part.strip() for part in line.partition(":"))
+        if brace:
+            sections.append(before.rstrip(" \t:").strip())
             values = {} if sections == ["nodelist", "node"] else values
-        elif line == "}":
+        elif colon:
+            if sections == ["totem"] and key == "cluster_name":
+                name = value
+            if sections == ["nodelist", "node"]:
+                values[key] = value
+        elif "}" in line:
             if sections == ["nodelist", "node"]:
                 nodes.append(_node(len(nodes), values))
             del sections[-1:]
-        else:
-            key, _, value = (part.strip() for part in line.partition(":"))
-            if sections == ["totem"] and key == "cluster_name":
-                name = value
-            values[key] = value
     return Cluster(name, tuple(nodes))
 
 

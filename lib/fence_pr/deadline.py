@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LENGTH_BYTES = 4
 _SIGKILL = 9
 _READ_BYTES = 65536
+_MOST_SECONDS = 1e6
 _ANNOUNCED, _FINISHED, _SAID, _RESULT, _CRASHED = range(5)
 
 
@@ -87,25 +88,34 @@ def run(work: Callable[[Channel], Any], limit: float | None, heard: Callable[[in
     heard   called with SENTENCE or COMMAND, and what the child says or announces
     """
     until = None if limit is None else time.monotonic() + limit
+    null = os.open("/dev/null", os.O_RDWR)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _be_child(work, Channel(writing, until))
+        _be_child(work, Channel(writing, until), null)
     os.close(writing)
+    os.close(null)
     outcome = _listen(reading, until, heard)
     os.close(reading)
     if outcome.pending is not None:
         os.kill(child, _SIGKILL)
-    os.waitpid(child, os.WNOHANG)
+    _reap(child)
     return outcome
 
 
-def _be_child(work: Callable[[Channel], Any], channel: Channel) -> None:
+def _reap(child: int) -> None:
+    """Without waiting. Where the caller ignores SIGCHLD, which is handed down, the kernel has done it already."""
+    try:
+        os.waitpid(child, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _be_child(work: Callable[[Channel], Any], channel: Channel, null: int) -> None:
     """Never returns."""
     try:
         os.setsid()
-        null = os.open("/dev/null", os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
         try:
@@ -122,15 +132,20 @@ def _be_child(work: Callable[[Channel], Any], channel: Channel) -> None:
 def _listen(pipe: int, until: float | None, heard: Callable[[int, str], None]) -> Outcome:
     buffer = bytearray()
     pending: dict[str, str] = {}
+    waiting = select.poll()  # select() knows no descriptor above 1023, and the caller may have left many open
+    waiting.register(pipe, select.POLLIN)
     while True:
-        ready, _, _ = select.select([pipe], [], [], None if until is None else max(0.0, until - time.monotonic()))
-        if not ready:
+        if not waiting.poll(_milliseconds(until)):
             return Outcome(pending=pending)
         data = os.read(pipe, _READ_BYTES)
         if not data:
             return Outcome(crash="the process that works on the disks was killed")
         buffer += data
-        for kind, first, second in _messages(buffer):
+        try:
+            messages = _messages(buffer)
+        except (EOFError, TypeError, ValueError):
+            return Outcome(crash="the process that works on the disks answered nonsense")
+        for kind, first, second in messages:
             if kind == _RESULT:
                 return Outcome(first)
             if kind == _CRASHED:
@@ -144,13 +159,20 @@ def _listen(pipe: int, until: float | None, heard: Callable[[int, str], None]) -
                 heard(SENTENCE, first)
 
 
+def _milliseconds(until: float | None) -> int | None:
+    """For poll(), which takes no more than an int; what is months away is no limit."""
+    left = None if until is None else max(0.0, until - time.monotonic())
+    return None if left is None or left > _MOST_SECONDS else int(left * 1000) + (left > 0)
+
+
 def _messages(buffer: bytearray) -> list[tuple[int, Any, str]]:
-    """Take every complete message off the front of the buffer."""
+    """Take every complete message off the front of the buffer. Raises EOFError, TypeError or ValueError."""
     messages = []
     while len(buffer) >= _LENGTH_BYTES:
         end = _LENGTH_BYTES + int.from_bytes(buffer[:_LENGTH_BYTES], "big")
         if len(buffer) < end:
             break
-        messages.append(marshal.loads(bytes(buffer[_LENGTH_BYTES:end])))
+        kind, first, second = marshal.loads(bytes(buffer[_LENGTH_BYTES:end]))
+        messages.append((kind, first, second))
         del buffer[:end]
     return messages

@@ -180,7 +180,7 @@ def _map(name: str, node: str, folder: str, places: Places) -> Device:
     if not read_attribute(f"{folder}/dm/uuid").startswith("mpath-"):
         problem = "is a device-mapper volume, not a disk: a reservation through it would cover the whole disk below"
         raise DeviceRefused(name, problem, "name the disk")
-    paths = sorted(os.listdir(f"{folder}/slaves"))
+    paths = _entries(f"{folder}/slaves")
     if not paths:
         raise DeviceRefused(name, "is a multipath map without a path")
     if any(path.startswith("nvme") for path in paths):
@@ -197,8 +197,7 @@ def _map(name: str, node: str, folder: str, places: Places) -> Device:
 def _host_id(folder: str) -> bytes:
     """The host identifier of the controllers behind a namespace. Only fabrics controllers show one."""
     controller = f"{folder}/device"
-    below = sorted(os.listdir(controller)) if os.path.isdir(controller) else []
-    for candidate in [controller, *(f"{controller}/{entry}" for entry in below)]:
+    for candidate in [controller, *(f"{controller}/{entry}" for entry in _entries(controller))]:
         digits = read_attribute(f"{candidate}/hostid").replace("-", "")
         if len(digits) == _HOST_ID_DIGITS and not digits.strip("0123456789abcdefABCDEF"):
             return bytes.fromhex(digits)
@@ -215,10 +214,18 @@ def _refuse_path_of_map(name: str, folder: str) -> None:
 def _map_over(folder: str) -> str:
     """The kernel's name of the multipath map that has this disk as a path, "" if there is none."""
     holders = f"{folder}/holders"
-    for holder in sorted(os.listdir(holders)) if os.path.isdir(holders) else []:
+    for holder in _entries(holders):
         if read_attribute(f"{holders}/{holder}/dm/uuid").startswith("mpath-"):
             return holder
     return ""
+
+
+def _entries(folder: str) -> list[str]:
+    """What is in the folder, in order; nothing if it is gone, as the device it belongs to may be at any moment."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def read_attribute(path: str) -> str:
@@ -243,7 +250,7 @@ def _find_wwid(name: str, places: Places) -> str:
         raise DeviceRefused(name, "is no WWID")
     found = [
         disk
-        for disk in sorted(os.listdir(block) if os.path.isdir(block) else [])
+        for disk in _entries(block)
         if wanted in (canonical_wwid(read_attribute(f"{block}/{disk}/{place}")) for place in ("device/wwid", "wwid"))
     ]
     if not found:

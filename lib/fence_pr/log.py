@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-import syslog
 import time
 
 from .errors import UsageError
 from .option_table import AGENT
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
+
 FAILURE, NOTE, STEP, COMMAND = range(4)
-_PRIORITIES = {
-    FAILURE: syslog.LOG_ERR,
-    NOTE: syslog.LOG_WARNING,
-    STEP: syslog.LOG_INFO,
-    COMMAND: syslog.LOG_DEBUG,
-}
 _SYSLOG_UP_TO = STEP
+_MOST_CHARACTERS = 8000
+# What ends a line or steers a terminal: C0, DEL, C1, and Unicode's line ends.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {0: "\\0"}
+_CONTROLS |= {code: f"\\u{code:x}" for code in (0x2028, 0x2029)}
 
 
 class Log:
@@ -35,17 +37,73 @@ class Log:
         self._debug = -1
         if debug_file:
             self._debug = open_file("debug_file", debug_file, os.O_APPEND | os.O_CLOEXEC)
-        syslog.openlog(AGENT, syslog.LOG_PID, syslog.LOG_DAEMON)
+        self._system = SystemLog()
 
     def write(self, level: int, message: str) -> None:
         """One message, at FAILURE, NOTE, STEP or COMMAND. Standard error first: syslog may be slow to take it."""
-        message = message.replace("\0", "\\0")
+        message = one_line(message)
         if level <= self._errors_up_to:
             write_line(2, message)
         if self._debug >= 0:
             write_line(self._debug, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {AGENT}[{os.getpid()}]: {message}")
         if not self._silent and level <= _SYSLOG_UP_TO:
-            syslog.syslog(_PRIORITIES[level], message.encode("utf-8", "backslashreplace").decode())
+            self._system.send(level, message)
+
+
+class SystemLog:
+    """The system's log, by the protocol that the C library speaks on its socket.
+
+    The C library itself waits without end for a log daemon that takes no messages, for example because the disk that
+    it writes to hangs. Here such a daemon costs one second in all.
+    """
+
+    _PATH = "/dev/log"
+    _SECONDS = 1.0
+    _DAEMON = 3 << 3
+    _PRIORITIES = (3, 4, 6, 7)  # error, warning, informational, debug: of FAILURE, NOTE, STEP, COMMAND
+
+    def __init__(self) -> None:
+        self._connection: socket | None = None
+        self._end = b""
+        self._stuck = False
+
+    def send(self, level: int, message: str) -> None:
+        """One message. Where there is no log, or none that takes messages, it is lost."""
+        stamp = time.strftime("%b %e %H:%M:%S")
+        text = f"<{self._DAEMON | self._PRIORITIES[level]}>{stamp} {AGENT}[{os.getpid()}]: {message}"
+        for _ in range(2):  # a daemon that was started anew has a new socket
+            if self._stuck:
+                return
+            try:
+                self._connection = self._connection or self._connect()
+                self._connection.sendall(text.encode("utf-8", "backslashreplace") + self._end)
+            except OSError as error:
+                self._stuck = error.errno is None  # no error of the system: the time is up
+                self._connection = None
+            else:
+                return
+
+    def _connect(self) -> socket:
+        from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_STREAM, socket  # `socket` takes milliseconds
+
+        for kind, self._end in ((SOCK_DGRAM, b""), (SOCK_STREAM, b"\0")):
+            connection = socket(AF_UNIX, kind | SOCK_CLOEXEC)
+            connection.settimeout(self._SECONDS)
+            try:
+                connection.connect(self._PATH)
+                break
+            except OSError as error:
+                if error.errno != errno.EPROTOTYPE or kind == SOCK_STREAM:
+                    raise
+        return connection
+
+
+def one_line(message: str) -> str:
+    """The message as one line of bearable length, whatever was quoted in it."""
+    if len(message) > _MOST_CHARACTERS:
+        half = _MOST_CHARACTERS // 2
+        message = f"{message[:half]} … ({len(message) - 2 * half} characters) … {message[-half:]}"
+    return message.translate(_CONTROLS)
 
 
 def open_file(option: str, path: str, flags: int) -> int:

@@ -9,6 +9,7 @@ the text; the answer likewise).
 from __future__ import annotations
 
 import struct
+import time
 
 from .errors import FenceError
 
@@ -49,16 +50,23 @@ def tell_key(map_name: str, key: int, say: Callable[[str], None]) -> None:
 def ask(connection: socket.socket, command: str) -> str:
     """One command and its answer without the final newline. Raises OSError, NoAnswer."""
     text = command.encode() + b"\0"
+    until = time.monotonic() + _TIMEOUT_SECONDS
+    connection.settimeout(_TIMEOUT_SECONDS)
     connection.sendall(_LENGTH.pack(len(text)) + text)
-    (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
+    (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size, until))
     if length > _MOST_ANSWER_BYTES:
         raise NoAnswer(f"an answer of {length} bytes")
-    return _receive(connection, length).rstrip(b"\0").decode("utf-8", "replace").strip()
+    return _receive(connection, length, until).rstrip(b"\0").decode("utf-8", "replace").strip()
 
 
-def _receive(connection: socket.socket, size: int) -> bytes:
+def _receive(connection: socket.socket, size: int, until: float) -> bytes:
     data = b""
     while len(data) < size:
+        # Whoever answers byte by byte must not hold up the rest of the action on.
+        left = until - time.monotonic()
+        if left <= 0:
+            raise NoAnswer("timed out")
+        connection.settimeout(left)
         chunk = connection.recv(size - len(data))
         if not chunk:
             raise NoAnswer("the connection was closed")

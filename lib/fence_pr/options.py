@@ -18,6 +18,7 @@ _DOCUMENT_ACTIONS = ("metadata", "manpage")
 _DISK_ACTIONS = ("on", "off", "status", "monitor", "list-status", "validate-all")
 _NODE_ACTIONS = ("on", "off", "status")
 MOST_INPUT_BYTES = 1 << 20
+_MOST_DEVICES = 1024
 _MOST_DIGITS = 9
 
 
@@ -141,6 +142,8 @@ def _check_call(options: Options) -> None:
         raise UsageError("plug", plug, "only one node a call")
     if action in _DISK_ACTIONS and not options.devices():
         raise MissingOption("devices", "No devices: the option devices is missing or empty")
+    if len(options.devices()) > _MOST_DEVICES:
+        raise UsageError("devices", options.text("devices"), f"{len(options.devices())} names, at most {_MOST_DEVICES}")
     if options.seconds("power_timeout") <= 0 and not options.flag("disable_timeout"):
         raise UsageError("power_timeout", options.text("power_timeout"), "must be more than 0 seconds")
 

@@ -59,8 +59,11 @@ def on_each(
 
     threading.stack_size(_STACK_BYTES)
     threads = [threading.Thread(target=run, args=(position,), daemon=True) for position in range(len(items))]
-    for thread in threads:
-        thread.start()
+    for position, thread in enumerate(threads):
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has none left; what the others do still counts
+            results[position] = FenceError(f"not begun: {error}")
     _join(threads, patience)
     if crashes:
         raise crashes[0]
@@ -69,10 +72,12 @@ def on_each(
 
 def _join(threads: list[Thread], patience: Patience | None) -> None:
     first, rest = threads[0], threads[1:]
-    first.join(None if patience is None else max(0.0, patience.first - time.monotonic()))
+    if first.ident:  # else it could not be started
+        first.join(None if patience is None else max(0.0, patience.first - time.monotonic()))
     until = None if patience is None else max(patience.rest, time.monotonic() + patience.grace)
     for thread in rest:
-        thread.join(None if until is None else max(0.0, until - time.monotonic()))
+        if thread.ident:
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
 
 
 def _guarded(work: Callable[[Item], Result], item: Item) -> Result | FenceError:

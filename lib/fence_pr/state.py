@@ -8,37 +8,35 @@ from __future__ import annotations
 
 import os
 
+from . import files
 from .errors import UsageError
 from .keys import Registrant, parse_key
 
 FOLDER = "/run/fence_pr_ioctl"
+_MOST_BYTES = 1 << 20
 
 
 def save(identity: str, registrant: Registrant, folder: str = FOLDER) -> None:
     """Remember, atomically, that this node is `registrant` on the disk `identity`. Raises OSError."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    path = _path(identity, folder)
-    temporary = f"{path}.{os.getpid()}"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(fd, f"key=0x{registrant.key:x}\nnode={registrant.node}\n".encode("utf-8", "surrogateescape"))
-    finally:
-        os.close(fd)
-    os.rename(temporary, path)
+    text = f"key=0x{registrant.key:x}\nnode={registrant.node}\n"
+    files.write(_path(identity, folder), text.encode("utf-8", "surrogateescape"))
 
 
 def load(identity: str, folder: str = FOLDER) -> Registrant | None:
     """What this node registered on the disk `identity`; None if nothing. Raises OSError or ValueError (damaged)."""
+    path = _path(identity, folder)
     try:
-        with open(_path(identity, folder), encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read().splitlines()
+        data = files.read(path, _MOST_BYTES, os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
-    values = dict(line.partition("=")[::2] for line in lines)
+    key, _, node = data.decode("utf-8", "surrogateescape").partition("\n")
     try:
-        return Registrant(values["node"], parse_key("key", values["key"]))
-    except (KeyError, UsageError) as error:
-        raise ValueError(f"{_path(identity, folder)} is damaged; run the action on again") from error
+        if not (key.startswith("key=") and node.startswith("node=") and node.endswith("\n")):
+            raise ValueError("cut off, or not ours")
+        return Registrant(node[len("node=") : -1], parse_key("key", key[len("key=") :]))
+    except (ValueError, UsageError) as error:
+        raise ValueError(f"{path} is damaged; run the action on again") from error
 
 
 def _path(identity: str, folder: str) -> str:

@@ -277,7 +277,7 @@ def test_a_document_that_nobody_can_read_is_a_failure(action: str) -> None:
         os.close(writing)
     with open("/dev/full", "wb") as full:
         ended = agent("-o", action, stdout=full)
-    assert (ended.code, ended.err) == (1, "")
+    assert (ended.code, ended.err) == (1, "Failed: what was asked for cannot be written to standard output\n")
 
 
 def test_a_failure_that_nobody_can_read_is_a_failure(corosync: str) -> None:

@@ -171,16 +171,14 @@ def touched(*arguments: str) -> list[str]:
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("action", ["metadata", "manpage"])
 def test_no_file_device_or_network_is_touched(action: str) -> None:
-    """Only /dev/null is opened, to see that no standard stream is closed."""
-    outside = touched("-o", action, "-d", "/dev/sda", "-D", "/tmp/none", "--logfile=/tmp/none", "-n", "n1")
-    assert [it for it in outside if not it.startswith("open /dev/null ")] == []
+    assert touched("-o", action, "-d", "/dev/sda", "-D", "/tmp/none", "--logfile=/tmp/none", "-n", "n1") == []
 
 
 def test_what_watches_would_see_it(tmp_path: Path) -> None:
     conf = tmp_path / "corosync.conf"
     debug = tmp_path / "debug"
     outside = touched("-o", "list", f"--corosync-conf={conf}", "-D", str(debug))
-    for expected in (f"open {debug} ", "syslog.openlog", "os.fork"):
+    for expected in (f"open {debug} ", "socket.connect", "os.fork"):
         assert any(it.startswith(expected) for it in outside), outside
 
 

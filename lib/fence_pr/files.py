@@ -1,0 +1,40 @@
+"""Small files, read so that nothing in their place can hang the reader or fill its memory."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+
+def read(path: str, most: int, flags: int = 0) -> bytes:
+    """The whole file, which must have at most `most` bytes; a pipe's writer is not waited for. Raises OSError.
+
+    flags: more flags of `os.open`
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    try:
+        data = chunk = os.read(fd, most + 1)
+        while chunk and len(data) <= most:
+            chunk = os.read(fd, most + 1 - len(data))
+            data += chunk
+    finally:
+        os.close(fd)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+    return data
+
+
+def write(path: str, data: bytes) -> None:
+    """A new file for this user alone in place of whatever is there; all of it or nothing. Raises OSError."""
+    temporary = f"{path}.{os.getpid()}"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            while data:
+                data = data[os.write(fd, data) :]
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
