@@ -49,7 +49,7 @@ def fill(name: str, recipe: str, build: Callable[[Path], None]) -> Path:
 
 
 def _build(name: str, final: Path, build: Callable[[Path], None]) -> None:
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder()))
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{name}.unfinished-", dir=folder()))
     try:
         build(unfinished)
         # mkdtemp gives 0700, which would hide a guest's root folder from its own daemons.
@@ -61,7 +61,7 @@ def _build(name: str, final: Path, build: Callable[[Path], None]) -> None:
 
 def _remove_leftovers(name: str, keep: Path) -> None:
     """Remove builds that were interrupted, and what no run has used for a while (lock held)."""
-    for path in folder().glob(f".{name}-*"):
+    for path in folder().glob(f".{name}.unfinished-*"):
         shutil.rmtree(path, ignore_errors=True)
     oldest = time.time() - KEEP_UNUSED_DAYS * 86400
     for path in folder().glob(f"{name}-{'[0-9a-f]' * 12}"):

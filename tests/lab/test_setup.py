@@ -60,10 +60,12 @@ def test_what_is_unfinished_or_unused_goes(empty_cache: Path) -> None:
 
     old = cache.fill("thing", "old", lambda _: None)
     os.utime(old, (0, 0))
-    (empty_cache / ".thing-interrupted").mkdir()
+    (empty_cache / ".thing.unfinished-1").mkdir()
+    (empty_cache / ".thing-other.unfinished-1").mkdir()
     with pytest.raises(LabUnavailable, match="no network"):
         cache.fill("thing", "recipe", fail)
-    assert [path for path in empty_cache.iterdir() if path.is_dir()] == []
+    left = [path.name for path in empty_cache.iterdir() if path.is_dir()]
+    assert left == [".thing-other.unfinished-1"], "somebody else's build is under way"
 
 
 @pytest.mark.parametrize(
