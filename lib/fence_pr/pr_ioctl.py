@@ -166,13 +166,13 @@ def preempt(fd: int, own_key: int, victim_key: int, reservation_type: int, flags
     The caller's key goes into `old_key` and the victim's into `new_key`: that is what sd.c and nvme/host/pr.c send,
     whatever Documentation/block/pr.rst says. Commands that the target accepted from the victim may still be carried
     out afterwards. Raises Conflict if this nexus is not registered with `own_key`, and on most targets also if
-    nobody is registered with `victim_key`. SPC-4 5.14.11.3.
+    nobody is registered with `victim_key`. SPC-4 5.14.11.4.
     """
     _call(fd, "preempt", REQUESTS.preempt, _PREEMPT.pack(own_key, victim_key, reservation_type, flags))
 
 
 def preempt_abort(fd: int, own_key: int, victim_key: int, reservation_type: int, flags: int = 0) -> None:
-    """As `preempt`, and abort the commands that the target had accepted from the victim. SPC-4 5.14.11.4."""
+    """As `preempt`, and abort the commands that the target had accepted from the victim. SPC-4 5.14.11.5."""
     _call(fd, "preempt-and-abort", REQUESTS.preempt_abort, _PREEMPT.pack(own_key, victim_key, reservation_type, flags))
 
 

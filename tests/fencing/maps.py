@@ -19,11 +19,14 @@ def _dmsetup(node: Node, *arguments: str) -> str:
 
 
 @contextmanager
-def mapped(lab: Cluster, lun: str) -> Iterator[str]:
-    """While it lasts, n1 has a map over both paths to the LUN: its path under /dev/mapper."""
+def mapped(lab: Cluster, lun: str, order: tuple[str, str] = (PATH_1, PATH_2)) -> Iterator[str]:
+    """While it lasts, n1 has a map over both paths to the LUN: its path under /dev/mapper.
+
+    order: in which the map tries its paths
+    """
     if lab.n1.run(["ls", f"/usr/lib/modules/{lab.guest.kernel.release}"]).returncode == 0:
         lab.n1.run(["modprobe", "-a", "dm_multipath", "dm_service_time"], check=True)
-    paths = " ".join(f"{lab.nodes[name].disk(lun)} 1" for name in (PATH_1, PATH_2))
+    paths = " ".join(f"{lab.nodes[name].disk(lun)} 1" for name in order)
     sectors = lab.n1.run(["blockdev", "--getsz", lab.n1.disk(lun)], check=True).stdout.strip()
     table = f"0 {sectors} multipath 0 0 1 1 service-time 0 2 1 {paths}"
     _dmsetup(lab.n1, "create", NAME, "--uuid", f"mpath-3{lab.lun(lun).naa}", "--table", table)

@@ -156,12 +156,12 @@ class Cluster:
         """Registrations and reservation of a LUN, from the target and by no code under test."""
         return reservation_of(self.guest, lun)
 
-    def restart_target(self, lun: str) -> None:
-        """Let the target of a LUN (not the slow one) lose its power; takes two seconds.
+    def restart_target(self, *luns: str) -> None:
+        """Let the target of these LUNs (not of the slow one) lose its power; takes two seconds.
 
         Back come the connections, as the same nexuses, and the reservations that the target has kept; not the content.
         """
-        self.guest.call("restart_target", lun=lun)
+        self.guest.call("restart_target", luns=luns)
 
     def reset(self) -> list[str]:
         """Bring everything back: paths, disks, names, files; no process, no reservation; what has been killed.

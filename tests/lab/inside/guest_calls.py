@@ -87,11 +87,12 @@ def heal_all() -> None:
         heal(node, list(layout.LUNS))
 
 
-def restart_target(lun: str) -> None:
-    """Let the target of a LUN lose its power; returns when all nodes can use the LUN again."""
-    target.restart(lun)
+def restart_target(luns: list[str]) -> None:
+    """Let the target of these LUNs lose its power; returns when all nodes can use them again."""
+    for lun in luns:
+        target.restart(lun)
     for node in layout.NODES:
-        disks.repair(node, lun)
+        heal(node, luns)
 
 
 def clear() -> None:
