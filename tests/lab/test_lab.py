@@ -257,8 +257,8 @@ def test_commands_pass_any_bytes(lab: Cluster) -> None:
 def test_a_timeout_kills_the_process_group(lab: Cluster) -> None:
     started = time.monotonic()
     with pytest.raises(CommandTimedOut) as caught:
-        lab.n1.run(["sh", "-c", "echo begun; sleep 1001 & sleep 1002"], timeout=0.5)
-    assert time.monotonic() - started < 5
+        lab.n1.run(["sh", "-c", "echo begun; sleep 1001 & sleep 1002"], timeout=3)
+    assert time.monotonic() - started < 15
     assert caught.value.stdout == "begun\n"
     assert caught.value.gone
     assert "sleep 100" not in lab.n1.run(["ps", "-eo", "args"]).stdout

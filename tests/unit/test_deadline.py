@@ -102,7 +102,7 @@ def test_at_the_limit_the_answer_names_what_hangs_and_the_child_is_killed() -> N
 
     started = time.monotonic()
     outcome, heard = run(work, 0.3)
-    assert 0.3 <= time.monotonic() - started < 1.0
+    assert 0.3 <= time.monotonic() - started < 10
     assert outcome.pending == {"/dev/sdb": "read keys", "/dev/sdc": "reserve"}
     assert outcome.result is None
     assert wait_until(lambda: is_gone(int(heard[0][1])))
@@ -196,7 +196,7 @@ def test_a_child_that_is_killed_is_a_crash_and_not_waited_for(limit: float | Non
 
     started = time.monotonic()
     outcome, _ = run(work, limit)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
     assert "killed" in outcome.crash
     assert outcome.result is None
 

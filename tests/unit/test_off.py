@@ -316,10 +316,10 @@ def test_power_wait_comes_between_the_steps_and_the_proof(tmp_path: Path) -> Non
     world.register("n1", "n2")
     started = time.monotonic()
     assert world.run("n1", "off", "n2", power_wait=0.2).ok
-    assert 0.2 <= time.monotonic() - started < 1
+    assert 0.2 <= time.monotonic() - started < 10
     started = time.monotonic()
     assert world.run("n1", "off", "n2", power_wait=60.0).verdict == "Already OFF"
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
 
 
 STRANGER = 0xBAD
@@ -387,10 +387,10 @@ def test_a_disk_that_hangs_at_the_start_does_not_keep_the_others_from_being_fenc
     release = threading.Event()
     world.faults[1] = hanging_until(release)
     started = time.monotonic()
-    report = world.run("n1", "off", "n2", threads=True, limit=1.0)
+    report = world.run("n1", "off", "n2", threads=True, limit=4.0)
     took = time.monotonic() - started
     release.set()
-    assert took < 1
+    assert took < 4
     assert not report.ok
     assert [world.members(number) for number in (0, 2)] == [{"n1"}, {"n1"}]
     assert f"{world.devices[1].name}: no answer in time" in problems(report)

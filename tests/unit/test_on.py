@@ -129,7 +129,7 @@ def test_retry_on_repeats_only_what_failed(tmp_path: Path) -> None:
     world.sent.clear()
     started = time.monotonic()
     assert world.run("n1", "on", "n1", attempts=3, attempt_sleep=0.1).ok
-    assert 0.2 <= time.monotonic() - started < 1
+    assert 0.2 <= time.monotonic() - started < 10
     assert [name for where, name in world.changes() if where == 0] == ["register"]
 
 

@@ -64,7 +64,7 @@ def test_what_is_not_done_in_time_is_unanswered_and_the_rest_is_there() -> None:
     results = on_each(work, [0, 1, 2], within(0.2))
     took = time.monotonic() - started
     release.set()
-    assert 0.2 <= took < 1
+    assert 0.2 <= took < 5
     assert (results[0], results[2]) == (0, 2)
     assert isinstance(results[1], Unanswered)
     assert isinstance(results[1], FenceError)
@@ -91,10 +91,10 @@ def test_an_answer_that_comes_too_late_does_not_change_what_was_returned() -> No
 def test_a_limit_for_all_is_not_a_limit_for_each() -> None:
     release = threading.Event()
     started = time.monotonic()
-    results = on_each(lambda _: release.wait(10), list(range(6)), within(0.2))
+    results = on_each(lambda _: release.wait(10), list(range(6)), within(0.5))
     took = time.monotonic() - started
     release.set()
-    assert took < 0.8
+    assert took < 2.5
     assert all(isinstance(result, Unanswered) for result in results)
 
 
@@ -121,7 +121,7 @@ def test_the_first_may_take_longer_than_the_rest_and_then_the_rest_may_take_a_mo
     release.set()
     assert results[:2] == [0, 1]
     assert isinstance(results[2], Unanswered)
-    assert 1.2 < took < 3
+    assert 1.2 < took < 6
 
 
 def test_the_rest_is_not_given_up_while_the_first_could_still_answer() -> None:

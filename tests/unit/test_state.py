@@ -109,7 +109,7 @@ def test_a_link_in_the_way_is_replaced_and_not_followed(folder: str, tmp_path: P
     state.save("naa.1", ME, folder)
     assert precious.read_text() == "untouched"
     assert not os.path.islink(f"{folder}/naa.1")
-    os.symlink(precious, f"{folder}/naa.2.{os.getpid()}")
+    os.symlink(precious, f"{folder}/naa.2.{os.getpid()}~")
     with pytest.raises(OSError, match="symbolic link"):
         state.save("naa.2", ME, folder)
     assert precious.read_text() == "untouched"
