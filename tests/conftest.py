@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pytest
 
 pytest_plugins = ["tests.lab.plugin"]
@@ -25,16 +24,24 @@ PROMISES = {
     10: "metadata works for any user, with no file, device or network touched",
 }
 NO_KERNEL = "no disk"
+LONG = "FENCE_PR_LONG"
 KERNEL_FIXTURES = ("kernel", "nvme_kernel", "host_kernel")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the markers known."""
     config.addinivalue_line("markers", "promise(number, ...): the promises of the agent that the test checks")
+    config.addinivalue_line("markers", f"long: only with {LONG}=1, as in CI")
 
 
-def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Carry promise and kernel of each test into its report, which travels between processes."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long tests out, unless wanted. Carry promise and kernel of each test into its report, which travels
+    between processes.
+    """
+    if os.environ.get(LONG) != "1":
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         kernel = next((parameters[name] for name in KERNEL_FIXTURES if name in parameters), None)

@@ -26,7 +26,7 @@ def main() -> int:
     os.chdir(PROJECT)
     _make_venv()
     # What cannot be fetched is reported by the tests that miss it.
-    fetch.main(everything=os.environ.get("CI") == "true")
+    fetch.main(everything=os.environ.get("FENCE_PR_LONG") == "1")
     # The lab's guests are the slow part: one worker for each kernel, the rest of the tests in between.
     command = [str(VENV / "bin" / "pytest"), "-n", "2", "--dist", "loadgroup", *sys.argv[1:]]
     return subprocess.run(command, check=False).returncode

@@ -1,4 +1,4 @@
-"""python3 -m tests.lab.fetch [--all]: fill the lab's cache, with --all also with what only CI needs."""
+"""python3 -m tests.lab.fetch [--all]: fill the lab's cache, with --all also for the long tests."""
 
 from __future__ import annotations
 

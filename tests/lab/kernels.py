@@ -48,13 +48,10 @@ class Source:
         """The kernel, made on first use; raises LabUnavailable."""
         return _read(cache.fill(f"linux-{self.name}", self.recipe, self.build))
 
-    def is_cached(self) -> bool:
-        """Whether the kernel has been made."""
-        return cache.place(f"linux-{self.name}", self.recipe).is_dir()
-
     def label(self) -> str:
         """The kernel's label if it is in the cache, the name of the source otherwise."""
-        return self.kernel().label if self.is_cached() else self.name
+        folder = cache.place(f"linux-{self.name}", self.recipe)
+        return _read(folder).label if folder.is_dir() else self.name
 
 
 def packaged(name: str, suite: str, at_least: tuple[int, int]) -> Source:

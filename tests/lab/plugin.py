@@ -75,8 +75,6 @@ class Clusters:
         if fabric:
             fabric.stop()
         source = kernels.source(name)
-        if not (source.is_cached() or _is_ci()):
-            raise LabUnavailable(f"{source.name} is not built; python3 -m tests.lab.fetch --all does, in some minutes")
         hosts = dict.fromkeys(NODES, source.kernel())
         self._fabrics[name] = Fabric(kernels.NVME.kernel(), hosts, root.folder())
         self._fabrics[name].reset()
@@ -114,9 +112,9 @@ def _parameter(source: kernels.Source) -> object:
     return pytest.param(name, id=name, marks=pytest.mark.xdist_group(name))
 
 
-def _host_parameter(source: kernels.Source) -> object:
+def _host_parameter(source: kernels.Source, *marks: pytest.MarkDecorator) -> object:
     name = f"linux-{source.name}"
-    return pytest.param(name, id=f"hosts-{name}", marks=pytest.mark.xdist_group(f"hosts-{name}"))
+    return pytest.param(name, id=f"hosts-{name}", marks=(*marks, pytest.mark.xdist_group(f"hosts-{name}")))
 
 
 @pytest.fixture(scope="session", params=[_parameter(source) for source in kernels.SOURCES])
@@ -156,7 +154,9 @@ def namespaces(nvme_kernel: str, request: pytest.FixtureRequest) -> Namespaces:
     return found
 
 
-@pytest.fixture(scope="session", params=[_host_parameter(source) for source in (kernels.NVME, kernels.OLDER_NVME_HOST)])
+@pytest.fixture(
+    scope="session", params=[_host_parameter(kernels.NVME), _host_parameter(kernels.OLDER_NVME_HOST, pytest.mark.long)]
+)
 def host_kernel(request: pytest.FixtureRequest) -> str:
     """The kernels of NVMe hosts in guests of their own, by name."""
     return str(request.param)
@@ -174,13 +174,9 @@ def _or_not_covered(make: Callable[[], T]) -> T:
         return make()
     except LabUnavailable as error:
         reason = f"{NOT_COVERED}{error}"
-    if _is_ci():
+    if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
-
-
-def _is_ci() -> bool:
-    return os.environ.get("CI") == "true"
 
 
 def pytest_configure(config: pytest.Config) -> None:
