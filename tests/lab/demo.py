@@ -25,6 +25,7 @@ WIDTH = 88
 MARGIN = 4
 LABEL = 15
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141
 BOLD, GREEN, RED = "1", "32", "31"
 REFUSED = errno.errorcode[errno.EBADE]
 
@@ -61,6 +62,9 @@ def main() -> int:
     except KeyboardInterrupt:
         _complain("interrupted; nothing is left running")
         return EXIT_INTERRUPTED
+    except BrokenPipeError:  # nobody reads on, as with | head
+        sys.stdout = None  # else Python tries once more at its end
+        return EXIT_UNREAD
     seconds = time.monotonic() - started
     _say(f"\nAll as it must be, in {seconds:.1f} s. To use it: README.md. All tests: make test")
     return 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.lab.kernels import Kernel
 
 LIMIT_SECONDS = 60
-INTERRUPTED = 130
+INTERRUPTED, UNREAD = 130, 141
 NEWEST = f"linux-{kernels.SOURCES[-1].label()}"
 on_newest_kernel = pytest.mark.parametrize(
     "kernel", [pytest.param(NEWEST, id=NEWEST, marks=pytest.mark.xdist_group(NEWEST))]
@@ -121,6 +121,19 @@ def test_the_demo_can_be_interrupted(tmp_path: Path) -> None:
         demo.send_signal(signal.SIGINT)
         _, err = demo.communicate(timeout=LIMIT_SECONDS)
     assert (demo.returncode, err) == (INTERRUPTED, "demo: interrupted; nothing is left running\n")
+    assert_nothing_left(tmp_path)
+
+
+@on_newest_kernel
+@pytest.mark.usefixtures("uml")
+def test_the_demo_ends_quietly_when_nobody_reads_on(tmp_path: Path) -> None:
+    with start(TMPDIR=str(tmp_path)) as demo:
+        assert demo.stdout
+        demo.stdout.readline()
+        demo.stdout.close()
+        assert demo.stderr
+        err = demo.stderr.read()
+        assert (demo.wait(LIMIT_SECONDS), err) == (UNREAD, "")
     assert_nothing_left(tmp_path)
 
 
