@@ -6,6 +6,7 @@ Each command is announced before it is sent, so that whoever waits knows what ha
 from __future__ import annotations
 
 import abc
+import os
 import time
 
 from . import nvme, pr_ioctl, scsi, status
@@ -76,6 +77,14 @@ class Disk(abc.ABC):
         """Registrations and reservation of one moment."""
 
     @abc.abstractmethod
+    def keys(self) -> tuple[int, ...]:
+        """Every registration, one a nexus: what a snapshot begins with, in one command."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Let go of the device nodes; the object cannot be used any more."""
+
+    @abc.abstractmethod
     def register(self, key: int) -> None:
         """Register this node with `key`, whatever key it had before; the reservation stays as it is."""
 
@@ -123,6 +132,9 @@ class _SinglePath(Disk):
         operation, command = ("preempt-and-abort", pr_ioctl.preempt_abort) if abort else ("preempt", pr_ioctl.preempt)
         self._send(operation, lambda: command(self._fd, own, victim, reservation_type))
 
+    def close(self) -> None:
+        os.close(self._fd)
+
     def _open(self) -> int:
         try:
             return pr_ioctl.open_disk(self.device.node)
@@ -166,6 +178,9 @@ class ScsiDisk(_SinglePath):
         problem = f"registrations changed during each of {_READS_UNTIL_STABLE} reads"
         raise IncompleteAnswer(self.device.node, "read keys", 0, problem)
 
+    def keys(self) -> tuple[int, ...]:
+        return self._keys().keys
+
     def register(self, key: int) -> None:
         self._send("register", lambda: pr_ioctl.register(self._fd, 0, key, pr_ioctl.FLAG_IGNORE_KEY))
         self.registered = True
@@ -196,6 +211,9 @@ class NvmeDisk(_SinglePath):
         report = self._report()
         holder = next((it.key for it in report.registrants if it.holder), 0)
         return Snapshot(report.generation, tuple(it.key for it in report.registrants), report.type, holder)
+
+    def keys(self) -> tuple[int, ...]:
+        return tuple(it.key for it in self._report().registrants)
 
     def register(self, key: int) -> None:
         """Without a registration REGISTER sets the key; with one, also with key 0, only REPLACE does (IEKEY)."""
@@ -281,16 +299,24 @@ class MultipathDisk(Disk):
     def snapshot(self) -> Snapshot:
         return self._through_any(lambda path: path.snapshot())
 
+    def keys(self) -> tuple[int, ...]:
+        return self._through_any(lambda path: path.keys())
+
+    def close(self) -> None:
+        for path in self._live:
+            path.close()
+
     def register(self, key: int) -> None:
         """Every live path; at least one must succeed."""
         outcomes = on_each(lambda path: path.register(key), self._live)
-        for path, outcome in zip(list(self._live), outcomes):
-            if isinstance(outcome, PathFailure):
-                self._bury(path, outcome)
-            elif isinstance(outcome, FenceError):
+        dead = [(path, outcome) for path, outcome in zip(self._live, outcomes) if isinstance(outcome, PathFailure)]
+        if len(dead) == len(self._live):
+            raise dead[0][1]  # with every path left in place: there must be one to ask again
+        for path, failure in dead:
+            self._bury(path, failure)
+        for outcome in outcomes:
+            if isinstance(outcome, FenceError) and not isinstance(outcome, PathFailure):
                 raise outcome
-        if not self._live:
-            raise next(outcome for outcome in outcomes if isinstance(outcome, FenceError))
         self.registered = True
 
     def reserve(self, own: int, reservation_type: int) -> None:

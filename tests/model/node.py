@@ -12,10 +12,11 @@ from fence_pr.keys import of_node
 from fence_pr.report import Report
 from fence_pr.request import Job, Request
 
+from .runs import in_turn
 from .target import Command, ModelDisk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from fence_pr.corosync import Cluster
@@ -24,17 +25,9 @@ if TYPE_CHECKING:
     from .target import Send
 
 
-class Pending(BaseException):
-    """The code cannot go on without the answers to these commands, each to another device. See `search`."""
-
-    def __init__(self, commands: tuple[tuple[Device, Command], ...]) -> None:
-        super().__init__(commands)
-        self.commands = commands
-
-
 def disk(number: int, kind: str = device.SCSI) -> Device:
     """The disk that sorts at `number`; names sort the other way round."""
-    node = f"/dev/sd{chr(ord('z') - number)}"
+    node = f"/dev/sd{chr(ord('z') - number)}" if number < 26 else f"/dev/sdZ{999 - number}"
     return device.Device(node, node, f"naa.{number:032x}", kind)
 
 
@@ -107,29 +100,11 @@ class Node:
 @contextmanager
 def _without_threads() -> Iterator[None]:
     with (
-        patch.object(request, "on_each", _in_turn),
-        patch.object(fencing, "on_each", _in_turn),
-        patch.object(inspection, "on_each", _in_turn),
+        patch.object(request, "on_each", in_turn),
+        patch.object(fencing, "on_each", in_turn),
+        patch.object(inspection, "on_each", in_turn),
     ):
         yield
-
-
-def _in_turn(
-    work: Callable[[Any], object], items: Sequence[Any], _until: float | None = None
-) -> list[object | FenceError]:
-    """As `parallel.on_each`; what waits for answers does not keep the others from going on."""
-    results: list[object | FenceError] = []
-    waiting: list[tuple[Device, Command]] = []
-    for item in items:
-        try:
-            results.append(work(item))
-        except FenceError as error:
-            results.append(error)
-        except Pending as pending:
-            waiting += pending.commands
-    if waiting:
-        raise Pending(tuple(waiting))
-    return results
 
 
 class _Unwatched:

@@ -1,169 +1,214 @@
-"""Every interleaving of what several nodes do at once, command by command.
+"""Visits every state of a scenario, or walks through it at random, and looks whether the promises are kept.
 
-A node's code is a function of the answers it got: it is run again from its start with the recorded answers until it
-needs one more. So no thread is involved, and equal states are visited once however they were reached.
+States are visited in an order in which each comes after all that lead to it, fewest faults first: so every schedule
+is counted, and what breaks a promise is shown with as few faults as can be.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import heapq
+import random
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
 
-from fence_pr.errors import FenceError, PathFailure
-from fence_pr.plan import Snapshot
-from fence_pr.report import Report
-
-from .node import Node, Pending
+from . import promises, trace
+from .moves import OVER, Event, Moves, State
+from .runs import Call
+from .scenario import End
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from fence_pr.device import Device
+    from .scenario import Scenario
+    from .trace import Violation
 
-    from .target import Command, Send, Target
-
-    Waiting = tuple[tuple[Device, Command], ...]
-
-
-History = tuple[tuple[int, ...], ...]  # of one call: the numbers of the answers so far, disk by disk
+FAULT_CHANCE = 0.1
 
 
-class Call(NamedTuple):
-    """One node carries out one action."""
+class Result(NamedTuple):
+    """What a search has seen.
 
-    node: Node
-    action: str
-    plug: str
+    states     different ones
+    ends       those of them in which nothing can happen any more
+    schedules  ways that lead to them (in a search at random: walks)
+    faults     how often each kind was tried, each time in another state
+    runs       how many different moments of the agent's code were carried out
+    successes  how many of them were a success
+    """
 
-
-class State(NamedTuple):
-    """A moment: number of each disk's target, what each call was answered, how many kills and lost answers remain."""
-
-    targets: tuple[int, ...]
-    histories: tuple[History, ...]
-    kills: int
-    losses: int
+    states: int
+    ends: int
+    schedules: int
+    faults: Counter[str]
+    runs: int
+    successes: int
+    seconds: float
+    violation: Violation | None
 
 
 class Search:
-    """Visits every state that `calls` can reach on `targets`.
+    """Explores one scenario."""
 
-    kills   how often a call may be killed at any point and be started again
-    losses  how often a command may fail with a path failure, carried out or not
-    """
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario, self._moves = scenario, Moves(scenario)
+        self._calls = scenario.calls()
+        self._bystanders: list[set[str]] = []
+        self._parents: dict[State, tuple[State, Event] | None] = {}
+        self._promised: dict[object, list[str]] = {}
+        self._faults: Counter[str] = Counter()
+        self._ends = 0
 
-    def __init__(self, calls: Sequence[Call], devices: Sequence[Device], *, kills: int = 0, losses: int = 0) -> None:
-        self._calls, self._devices = list(calls), list(devices)
-        self._kills, self._losses = kills, losses
-        # Answers and targets are kept once and go by their numbers.
-        self._answers: list[Snapshot | FenceError | None] = []
-        self._answer_numbers: dict[object, int] = {}
-        self._targets: list[Target] = []
-        self._target_numbers: dict[object, int] = {}
-        self._effects: dict[object, tuple[int, int]] = {}
-        self._runs: dict[object, Report | Waiting] = {}
+    def explore(self) -> Result:
+        """Visit every state, until a promise is broken."""
+        started = time.monotonic()
+        with self._moves.runs.installed():
+            start, violation = self._start()
+            ways, schedules = {start: 1}, 0
+            todo = [(self._measure(start), 0, start)]
+            while todo and not violation:
+                state = heapq.heappop(todo)[2]
+                count, is_end = ways.pop(state), True
+                for event, make in self._moves.of(state):
+                    is_end = False
+                    after, broken = make()
+                    if after not in self._parents:
+                        heapq.heappush(todo, (self._measure(after), len(self._parents), after))
+                    violation = self._arrive(state, event, after, broken)
+                    ways[after] = ways.get(after, 0) + count
+                    if violation:
+                        break
+                if is_end:
+                    schedules += count
+                    violation = self._end(state)
+        return self._result(len(self._parents), schedules, started, violation)
 
-    def ends(self, targets: Sequence[Target], check: Callable[[Sequence[Target], list[Report]], None]) -> int:
-        """Call `check` with targets and reports of each end; returns how many different ends there are."""
-        nothing = tuple(() for _ in self._devices)
-        start = tuple(self._target_number(target) for target in targets)
-        todo = [State(start, tuple(nothing for _ in self._calls), self._kills, self._losses)]
-        seen, ends = set(todo), 0
-        while todo:
-            state = todo.pop()
-            following = self._following(state)
-            if not following:
-                ends += 1
-                reports = [self._run(number, history) for number, history in enumerate(state.histories)]
-                check([self._targets[it] for it in state.targets], [it for it in reports if isinstance(it, Report)])
-            todo += [after for after in following if after not in seen]
-            seen.update(following)
-        return ends
+    def sample(self, seed: int, walks: int) -> Result:
+        """Walk at random to so many ends, or until a promise is broken. The same seed gives the same walks."""
+        started, chance = time.monotonic(), random.Random(seed)
+        seen: set[State] = set()
+        with self._moves.runs.installed():
+            for _ in range(walks):
+                self._parents = {}
+                start, violation = self._start()
+                violation = violation or self._walk(start, chance)
+                seen.update(self._parents)
+                if violation:
+                    break
+        return self._result(len(seen), self._ends, started, violation)
 
-    def _following(self, state: State) -> list[State]:
-        states = []
-        for number, history in enumerate(state.histories):
-            waiting = self._run(number, history)
-            if isinstance(waiting, Report):
-                continue
-            for device, command in waiting:
-                states += self._after(state, number, self._devices.index(device), command)
-            if state.kills:
-                nothing = tuple(() for _ in self._devices)
-                states.append(state._replace(histories=_with(state.histories, number, nothing), kills=state.kills - 1))
-        return states
+    def _walk(self, state: State, chance: random.Random) -> Violation | None:
+        while True:
+            moves = list(self._moves.of(state))
+            if not moves:
+                return self._end(state)
+            orderly = [move for move in moves if not move.event.fault]
+            faulty = [move for move in moves if move.event.fault]
+            event, make = chance.choice(faulty if faulty and chance.random() < FAULT_CHANCE else orderly or faulty)
+            after, broken = make()
+            violation = self._arrive(state, event, after, broken)
+            if violation:
+                return violation
+            state = after
 
-    def _after(self, state: State, number: int, position: int, command: Command) -> list[State]:
-        """The command carried out and answered; and while answers may be lost, carried out or not and not answered."""
-        before = state.targets[position]
-        after, answer = self._effect(before, self._calls[number].node.name, command)
-        states = [_recorded(state, number, position, after, answer)]
-        if state.losses:
-            loss = self._answer_number(PathFailure("model", command.name, 0x10000))
-            fewer = state._replace(losses=state.losses - 1)
-            states += [_recorded(fewer, number, position, target, loss) for target in (before, after)]
-        return states
+    def _start(self) -> tuple[State, Violation | None]:
+        state, broken = self._moves.start()
+        self._parents[state] = None
+        victims = {call.plug for call in self._calls if call.action == "off"}
+        site = self._moves.site
+        self._bystanders = [
+            {it for node in site.hosts if node not in victims for it in site.nexuses(node, disk)}
+            & self._moves.units[number].keys.keys()
+            for disk, number in enumerate(state.units)
+        ]
+        return state, self._violation(state, None, broken) if broken else None
 
-    def _effect(self, before: int, nexus: str, command: Command) -> tuple[int, int]:
-        """Numbers of the target that the command leaves, and of its answer."""
-        if (before, nexus, command) not in self._effects:
-            target = self._targets[before].copy()
-            answer: Snapshot | FenceError | None
-            try:
-                answer = target.carry_out(nexus, command)
-            except FenceError as error:
-                answer = error
-            self._effects[before, nexus, command] = self._target_number(target), self._answer_number(answer)
-        return self._effects[before, nexus, command]
+    def _arrive(self, state: State, event: Event, after: State, broken: list[str]) -> Violation | None:
+        if event.fault:
+            self._faults[event.fault] += 1
+        if after not in self._parents:
+            self._parents[after] = (state, event)
+            broken = broken + self._broken_by_state(after)
+        return self._violation(state, event, broken) if broken else None
 
-    def _answer_number(self, answer: Snapshot | FenceError | None) -> int:
-        name = answer if isinstance(answer, Snapshot) else repr(answer)
-        if name not in self._answer_numbers:
-            self._answer_numbers[name] = len(self._answers)
-            self._answers.append(answer)
-        return self._answer_numbers[name]
+    def _end(self, state: State) -> Violation | None:
+        self._ends += 1
+        units = [self._moves.units[number] for number in state.units]
+        results = tuple(program.results for program in state.programs)
+        end = End(self._moves.site, units, results, self.scenario.faults.most - state.left)
+        broken = self._broken_by_status(state) + self.scenario.check(end)
+        if not state.power_lost:
+            broken += promises.broken_by_loss(units, self._bystanders)
+        return self._violation(state, None, broken) if broken else None
 
-    def _target_number(self, target: Target) -> int:
-        name = target.frozen()
-        if name not in self._target_numbers:
-            self._target_numbers[name] = len(self._targets)
-            self._targets.append(target)
-            target.generation = 0  # it only counts; without it more states are equal
-        return self._target_numbers[name]
+    def _measure(self, state: State) -> tuple[int, int, int, int]:
+        """Every event makes it greater."""
+        attempts = answers = 0
+        for goals, program in zip(self.scenario.programs, state.programs):
+            attempts += sum(map(len, goals[: program.goal])) + program.attempt
+            answers += self._moves.runs.length(program.run) if program.run != OVER else 0
+        return self.scenario.faults.most - state.left, -len(state.late), attempts, answers
 
-    def _run(self, number: int, history: History) -> Report | Waiting:
-        """The report, or the commands that the call waits for."""
-        if (number, history) not in self._runs:
-            call = self._calls[number]
-            try:
-                self._runs[number, history] = call.node.run(call.action, call.plug, self._replay(history))
-            except Pending as pending:
-                self._runs[number, history] = pending.commands
-        return self._runs[number, history]
+    def _broken_by_state(self, state: State) -> list[str]:
+        if state.power_lost:
+            return []
+        come_back = any(call.action == "on" for call in self._calls)
+        key = (state.units, () if come_back else self._shut_out(state))
+        if key not in self._promised:
+            units = [self._moves.units[number] for number in state.units]
+            self._promised[key] = promises.broken_by_state(self._moves.site, units, key[1], self.scenario.start.type)
+        return self._promised[key]
 
-    def _replay(self, history: History) -> Send:
-        """Gives the recorded answers; Pending where there is none."""
-        answers = {device.identity: iter(numbers) for device, numbers in zip(self._devices, history)}
+    def _shut_out(self, state: State) -> tuple[str, ...]:
+        """Who was called off, by off or by status."""
+        return tuple(
+            goal[0].plug
+            for goals, program in zip(self.scenario.programs, state.programs)
+            for goal, verdict in zip(goals, program.results)
+            if (verdict and goal[0].action == "off") or verdict == promises.OFF
+        )
 
-        def send(device: Device, command: Command) -> Snapshot | None:
-            if command.name == "open":
-                return None
-            recorded = next(answers[device.identity], None)
-            if recorded is None:
-                raise Pending(((device, command),))
-            answer = self._answers[recorded]
-            if isinstance(answer, FenceError):
-                raise answer
-            return answer
+    def _broken_by_status(self, state: State) -> list[str]:
+        """Promise 9: a node that has all its paths is asked for the status of every node."""
+        site, broken = self._moves.site, list[str]()
+        alive = [node for node in site.hosts if not any(node == it for it, _ in state.dead)]
+        for observer in alive[:1]:
+            for node in site.hosts:
+                key = (state.units, observer, node)
+                if key not in self._promised:
+                    verdict = self._status(state.units, observer, node)
+                    units = [self._moves.units[number] for number in state.units]
+                    self._promised[key] = promises.broken_by_true_status(site, units, node, verdict)
+                broken += self._promised[key]
+        return broken
 
-        return send
+    def _status(self, units: Sequence[int], observer: str, node: str) -> str:
+        """The verdict of the action status, "" if it fails."""
+        runs = self._moves.runs
+        run = runs.start(Call(observer, "status", node))
+        while runs.moment(run).waiting:
+            fd, command = runs.moment(run).waiting[0]
+            channel = self._moves.site.hosts[observer].channels[fd]
+            _, answer = self._moves.effect(units[channel.disk], channel.nexus, command)
+            run = runs.after(run, fd, answer)
+        report = runs.moment(run).report
+        return report.verdict if report and report.ok else ""
 
+    def _violation(self, state: State, event: Event | None, broken: Sequence[str]) -> Violation:
+        site, events, last = self._moves.site, [event] if event else [], state
+        step = self._parents[state]
+        while step:
+            state, before = step
+            events.append(before)
+            step = self._parents[state]
+        start, end = ([self._moves.units[number] for number in it.units] for it in (state, last))
+        words = tuple(trace.event(site, it) for it in reversed(events))
+        before_last = "" if not event else "(before the last event) "
+        end_words = before_last + trace.disks(site, end)
+        return trace.Violation(
+            self.scenario.name, tuple(dict.fromkeys(broken)), words, trace.disks(site, start), end_words
+        )
 
-def _recorded(state: State, number: int, position: int, target: int, answer: int) -> State:
-    history = state.histories[number]
-    history = _with(history, position, (*history[position], answer))
-    targets = _with(state.targets, position, target)
-    return state._replace(targets=targets, histories=_with(state.histories, number, history))
-
-
-def _with(items: tuple[Any, ...], position: int, item: object) -> tuple[Any, ...]:
-    return (*items[:position], item, *items[position + 1 :])
+    def _result(self, states: int, schedules: int, started: float, violation: Violation | None) -> Result:
+        runs, seconds = self._moves.runs.count(), time.monotonic() - started
+        return Result(states, self._ends, schedules, self._faults, runs, self._moves.successes, seconds, violation)

@@ -161,6 +161,16 @@ def test_a_path_that_dies_while_it_is_registered_does_not_keep_the_others_from_i
     assert disk.live_paths() == 2
 
 
+def test_if_no_path_can_be_registered_the_map_can_still_be_asked(paths: Paths) -> None:
+    disk = paths.open()
+    for node in ("sda", "sdb", "sdc"):
+        paths.returns[node, "register"] = DEAD
+    with pytest.raises(PathFailure):
+        disk.register(0xA)
+    assert not disk.registered
+    disk.snapshot()
+
+
 def test_without_any_path_nothing_is_registered_and_nothing_read(paths: Paths) -> None:
     disk = paths.open()
     for node in ("sda", "sdb", "sdc"):

@@ -1,0 +1,101 @@
+"""Every order of what several nodes do at once, with everything that may go wrong: the promises hold in each.
+
+`python3 -m tests.model` shows the numbers of states; with --long, and with FENCE_PR_LONG=1 here, there are more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.model.larger import at_random, long
+from tests.model.mutants import MUTANTS, Mutant
+from tests.model.scenarios import short
+from tests.model.search import Result, Search
+
+if TYPE_CHECKING:
+    from tests.model.scenario import Scenario
+
+SEED, WALKS = 1, 40
+
+
+def named(scenario: Scenario) -> str:
+    """For the test's name."""
+    return scenario.name
+
+
+def by_name(name: str) -> Scenario:
+    """One of the short scenarios."""
+    (found,) = [scenario for scenario in short() if scenario.name == name]
+    return found
+
+
+def look(result: Result) -> None:
+    """Fail with the way to a broken promise, if there is one."""
+    if result.violation:
+        pytest.fail(str(result.violation), pytrace=False)
+    assert result.ends
+
+
+@pytest.mark.promise(1, 2, 3, 7, 9)
+@pytest.mark.parametrize("scenario", short(), ids=named)
+def test_the_promises_hold_in_every_order(scenario: Scenario) -> None:
+    look(Search(scenario).explore())
+
+
+@pytest.mark.long
+@pytest.mark.promise(1, 2, 3, 7, 9)
+@pytest.mark.parametrize("scenario", long(), ids=named)
+def test_the_promises_hold_in_every_order_of_more(scenario: Scenario) -> None:
+    look(Search(scenario).explore())
+
+
+@pytest.mark.promise(1, 2, 3, 7, 9)
+@pytest.mark.parametrize("scenario", at_random(), ids=named)
+def test_the_promises_hold_in_orders_at_random(scenario: Scenario) -> None:
+    look(Search(scenario).sample(SEED, WALKS))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.sentence)
+def test_the_explorer_catches(mutant: Mutant) -> None:
+    with mutant.installed():
+        violation = Search(by_name(mutant.scenario)).explore().violation
+    assert violation, f"survives: {mutant.sentence}"
+    assert any(it.startswith(f"promise {mutant.promise}:") for it in violation.broken), str(violation)
+
+
+def test_a_mutant_is_gone_when_it_is_done() -> None:
+    mutant = MUTANTS[0]
+    with mutant.installed():
+        assert Search(by_name(mutant.scenario)).explore().violation
+    assert not Search(by_name(mutant.scenario)).explore().violation
+
+
+def test_a_mutant_that_does_not_fit_the_code_any_more_is_an_error() -> None:
+    (change,) = MUTANTS[0].changes
+    stale = MUTANTS[0]._replace(changes=(change._replace(before="no such text"),))
+    with pytest.raises(ValueError, match="no such text"), stale.installed():
+        pass
+
+
+def test_what_breaks_a_promise_is_told_step_by_step() -> None:
+    (mutant,) = [it for it in MUTANTS if it.sentence == "off has no arbiter: all disks at once"]
+    with mutant.installed():
+        violation = Search(by_name(mutant.scenario)).explore().violation
+    assert violation
+    told = str(violation).splitlines()
+    assert (
+        told[1]
+        == "  start: disk 1: n1, n2, n3 registered, type 3 held by n1; disk 2: n1, n2, n3 registered, type 3 held by n1"
+    )
+    assert "n1: off n2: disk 1: preempt_abort(n1, n2, 3, 0) → ok" in violation.events
+    assert "n2: off n1: disk 2: preempt_abort(n2, n1, 3, 0) → ok" in violation.events
+    assert told[-1].startswith("  => promise 3: ")
+
+
+def test_the_same_seed_gives_the_same_walks() -> None:
+    scenario = at_random()[0]
+    first, second = (Search(scenario).sample(7, 3)._replace(seconds=0.0) for _ in range(2))
+    assert first == second
+    assert Search(scenario).sample(8, 3)._replace(seconds=0.0) != first
