@@ -231,7 +231,7 @@ def _entries(folder: str) -> list[str]:
 def read_attribute(path: str) -> str:
     """A sysfs attribute without surrounding blanks, "" if there is none."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as attribute:
+        with open(path, encoding="utf-8", errors="replace", newline="") as attribute:
             return attribute.read().strip()
     except OSError:
         return ""

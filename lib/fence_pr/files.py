@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+UNFINISHED = "~"  # how the name of a file ends that `write` has not finished
+
 
 def read(path: str, most: int, flags: int = 0) -> bytes:
     """The whole file, which must have at most `most` bytes; a pipe's writer is not waited for. Raises OSError.
@@ -17,6 +19,8 @@ def read(path: str, most: int, flags: int = 0) -> bytes:
         while chunk and len(data) <= most:
             chunk = os.read(fd, most + 1 - len(data))
             data += chunk
+    except OSError as error:  # only open() names the file
+        raise OSError(error.errno, error.strerror, path) from error
     finally:
         os.close(fd)
     if len(data) > most:
@@ -26,7 +30,7 @@ def read(path: str, most: int, flags: int = 0) -> bytes:
 
 def write(path: str, data: bytes) -> None:
     """A new file for this user alone in place of whatever is there; all of it or nothing. Raises OSError."""
-    temporary = f"{path}.{os.getpid()}"
+    temporary = f"{path}.{os.getpid()}{UNFINISHED}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:

@@ -62,7 +62,8 @@ class SystemLog:
     _DAEMON = 3 << 3
     _PRIORITIES = (3, 4, 6, 7)  # error, warning, informational, debug: of FAILURE, NOTE, STEP, COMMAND
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = AGENT) -> None:
+        self._name = name
         self._connection: socket | None = None
         self._end = b""
         self._stuck = False
@@ -70,18 +71,18 @@ class SystemLog:
     def send(self, level: int, message: str) -> None:
         """One message. Where there is no log, or none that takes messages, it is lost."""
         stamp = time.strftime("%b %e %H:%M:%S")
-        text = f"<{self._DAEMON | self._PRIORITIES[level]}>{stamp} {AGENT}[{os.getpid()}]: {message}"
-        for _ in range(2):  # a daemon that was started anew has a new socket
-            if self._stuck:
-                return
+        text = f"<{self._DAEMON | self._PRIORITIES[level]}>{stamp} {self._name}[{os.getpid()}]: {message}"
+        while not self._stuck:
+            fresh = self._connection is None
             try:
                 self._connection = self._connection or self._connect()
                 self._connection.sendall(text.encode("utf-8", "backslashreplace") + self._end)
+                break
             except OSError as error:
                 self._stuck = error.errno is None  # no error of the system: the time is up
                 self._connection = None
-            else:
-                return
+            if fresh:  # else the daemon may have been started anew, with a new socket
+                break
 
     def _connect(self) -> socket:
         from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_STREAM, socket  # `socket` takes milliseconds

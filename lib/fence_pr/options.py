@@ -19,6 +19,7 @@ _DISK_ACTIONS = ("on", "off", "status", "monitor", "list-status", "validate-all"
 _NODE_ACTIONS = ("on", "off", "status")
 MOST_INPUT_BYTES = 1 << 20
 _MOST_DEVICES = 1024
+_MOST_WARNINGS = 20
 _MOST_DIGITS = 9
 
 
@@ -86,7 +87,9 @@ def from_stdin(data: bytes) -> Options:
     if "action" not in given and unknown:
         # Without an action line the call would fence. A misspelt one must not.
         raise UsageError(unknown[0], "", f"unknown option, and no action was given ({FENCING_ACTION} is the default)")
-    return check(given, tuple(f"unknown option '{name}' ignored" for name in unknown))
+    warnings = [f"unknown option '{name}' ignored" for name in unknown[:_MOST_WARNINGS]]
+    more = len(unknown) - len(warnings)
+    return check(given, (*warnings, *([f"{more} more unknown options ignored"] if more else [])))
 
 
 def from_argv(arguments: list[str]) -> Options:
@@ -122,7 +125,7 @@ def check(given: dict[str, str], warnings: tuple[str, ...] = ()) -> Options:
     """Fill in defaults and judge every value, and the call as a whole. Raises UsageError."""
     for option in OPTIONS:
         if option.name in given:
-            given[option.name] = _checked(option, given[option.name])
+            given[option.name] = checked(option, given[option.name])
             if option.ignored:
                 warnings += (f"option '{option.name}' has no effect: {option.ignored}",)
     defaults = {option.name: option.default or ("0" if option.kind == FLAG else "") for option in OPTIONS}
@@ -165,7 +168,7 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if len(value) >= 2 and value[0] == value[-1] == '"' else value
 
 
-def _checked(option: Option, value: str) -> str:
+def checked(option: Option, value: str) -> str:
     """The value in its canonical form. Raises UsageError naming option and value."""
     if "\0" in value:
         raise UsageError(option.name, value.replace("\0", "\\0"), "contains a NUL character")

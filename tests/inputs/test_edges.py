@@ -1,0 +1,127 @@
+"""What a system that has run out of something, or changes at the wrong moment, does to single steps."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fence_pr import device, fencing, log, options
+from fence_pr.errors import DeviceRefused, DiskNotAsAsked, FenceError, UsageError
+from fence_pr.keys import Registrant
+from fence_pr.parallel import on_each
+from tests.unit.machine import Machine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ME = Registrant("n1", 7)
+
+
+@pytest.mark.promise(1, 6)
+@pytest.mark.parametrize("failing", [(0,), (1,), (0, 2), (0, 1, 2)])
+def test_where_no_thread_is_to_be_had_the_others_do_their_work(
+    monkeypatch: pytest.MonkeyPatch, failing: tuple[int, ...]
+) -> None:
+    start, begun = threading.Thread.start, iter(range(3))
+
+    def limited(thread: threading.Thread) -> None:
+        if next(begun) in failing:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    results = on_each(lambda item: item * 10, [0, 1, 2])
+    for item, result in enumerate(results):
+        if item in failing:
+            assert isinstance(result, FenceError)
+            assert str(result) == "not begun: can't start new thread"
+        else:
+            assert result == item * 10
+
+
+class Host:
+    """An NVMe host that is registered with key 5; `remembered` gives what it remembers, or raises."""
+
+    device = None
+
+    def __init__(self, remembered: Registrant | FenceError | None) -> None:
+        self._remembered = remembered
+
+    def registered_as(self) -> int:
+        """Key 5."""
+        return 5
+
+    def remembered(self, _disk: object) -> Registrant | None:
+        """Of this disk."""
+        if isinstance(self._remembered, FenceError):
+            raise self._remembered
+        return self._remembered
+
+    def node_keys(self) -> dict[int, str]:
+        """None is known."""
+        return {}
+
+
+@pytest.mark.promise(7)
+def test_on_mends_a_damaged_memory_of_an_nvme_disk_too() -> None:
+    damaged: Any = Host(FenceError("is damaged; run the action on again"))
+    fencing._refuse_shared_host_id(damaged, damaged, ME)
+    cloned: Any = Host(ME)
+    with pytest.raises(DiskNotAsAsked, match="two nodes have one identifier"):
+        fencing._refuse_shared_host_id(cloned, cloned, ME)
+
+
+def test_a_map_that_goes_away_while_it_is_looked_at_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(tmp_path)
+    monkeypatch.setattr("os.stat", machine.stat)
+    machine.disk("sda", 1, "naa.1")
+    path = machine.mapped("dm-0", 2, "mpath-1", "mpatha", "sda")
+    assert device.resolve(path, machine.places).identity == "naa.1"
+    slaves = tmp_path / "sys/devices/dm-0/block/dm-0/slaves"
+    (slaves / "sda").unlink()
+    slaves.rmdir()
+    with pytest.raises(DeviceRefused, match="without a path"):
+        device.resolve(path, machine.places)
+
+
+def test_a_log_daemon_that_is_started_anew_hears_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log.SystemLog, "_PATH", str(tmp_path / "log"))
+    sending = log.SystemLog()
+    sending.send(log.FAILURE, "nobody listens")
+    for number in range(2):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+            listening.bind(str(tmp_path / "log"))
+            sending.send(log.NOTE, f"message {number}")
+            assert listening.recv(999, socket.MSG_DONTWAIT).endswith(f": message {number}".encode())
+        (tmp_path / "log").unlink()
+
+
+@pytest.mark.promise(8)
+def test_more_names_of_disks_than_anybody_has_are_refused() -> None:
+    call = b"action=off\nplug=n1\ndevices="
+    assert len(options.from_stdin(call + b"/x " * 1024).devices()) == 1024
+    with pytest.raises(UsageError, match="1025 names, at most 1024"):
+        options.from_stdin(call + b"/x " * 1025)
+
+
+def test_thousands_of_unknown_options_are_a_few_warnings() -> None:
+    lines = b"".join(b"x%d=\n" % number for number in range(5000))
+    warnings = options.from_stdin(b"action=list\n" + lines).warnings
+    assert warnings[0] == "unknown option 'x0' ignored"
+    assert warnings[-1] == "4980 more unknown options ignored"
+    assert len(warnings) == 21
+    assert options.from_stdin(b"action=list\ncolour=1\n").warnings == ("unknown option 'colour' ignored",)
+
+
+@pytest.mark.promise(5)
+def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
+    message = f"Failed: option 'plug', value '{'n' * 100_000}': is too long"
+    shown = log.one_line(message)
+    assert shown.startswith("Failed: option 'plug', value 'nnn")
+    assert shown.endswith("nnn': is too long")
+    assert len(shown) < 9000
+    assert log.one_line("Failed: /dev/sdé: no such device") == "Failed: /dev/sdé: no such device"
+    assert log.one_line("a\0b\tc\nd\x1b[1m\x85\u2028") == "a\\0b\\x09c\\x0ad\\x1b[1m\\x85\\u2028"
