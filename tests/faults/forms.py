@@ -1,0 +1,24 @@
+"""The short form of these tests, which every test run has, and the long one, with FENCE_PR_LONG=1."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.conftest import LONG
+from tests.lab import kernels
+
+LONG_FORM = os.environ.get(LONG) == "1"
+
+
+def _kernel(source: kernels.Source, *marks: pytest.MarkDecorator) -> object:
+    name = f"linux-{source.label()}"
+    return pytest.param(name, id=name, marks=(*marks, pytest.mark.xdist_group(name)))
+
+
+_OLDEST, _NEWEST = kernels.SOURCES
+# The newest kernel with SCSI, which is also the quickest; in the long form the oldest, too.
+newest = pytest.mark.parametrize("kernel", [_kernel(_OLDEST, pytest.mark.long), _kernel(_NEWEST)], indirect=True)
+loop = pytest.mark.parametrize("namespaces", ["loop"], indirect=True)
+tcp = pytest.mark.parametrize("namespaces", ["tcp"], indirect=True)
