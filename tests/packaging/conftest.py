@@ -1,0 +1,69 @@
+"""For the tests of packages: what was built, and machines to install it on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from tests.inputs.covered import or_not_covered
+from tests.lab.errors import LabUnavailable
+from tests.packaging import builds, trees
+from tests.packaging.container import Container
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.packaging.builds import Packages
+
+T = TypeVar("T")
+
+
+def _covered(make: Callable[[], T]) -> T:
+    reason = ""
+    try:
+        return make()
+    except LabUnavailable as error:
+        reason = str(error)
+    or_not_covered(reason)
+    raise AssertionError(reason)
+
+
+@pytest.fixture(scope="session")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all containers share."""
+    return tmp_path_factory.mktemp("exchange")
+
+
+@pytest.fixture(scope="session")
+def workshop(exchange: Path) -> Iterator[Container]:
+    """A machine of a packager, for all tests."""
+    with _covered(lambda: Container(trees.tools(), exchange)) as container:
+        yield container
+
+
+@pytest.fixture(scope="session")
+def packages(workshop: Container) -> Packages:
+    """The packages of this version."""
+    return builds.build(workshop, builds.version())
+
+
+@pytest.fixture(scope="session")
+def older(workshop: Container) -> Packages:
+    """The packages of an older version, with one module more."""
+    return builds.build(workshop, builds.OLDER)
+
+
+@pytest.fixture
+def clean(exchange: Path) -> Iterator[Container]:
+    """A new machine without the agent."""
+    with _covered(lambda: Container(trees.clean(), exchange)) as container:
+        yield container
+
+
+@pytest.fixture
+def rpm_machine(exchange: Path) -> Iterator[Container]:
+    """A new machine with rpm and without the agent."""
+    with _covered(lambda: Container(trees.tools(), exchange)) as container:
+        yield container

@@ -1,0 +1,148 @@
+"""`make install` and `make uninstall`, into a folder."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fence_pr import state
+from tests.packaging.builds import DROPPED, PROJECT, version
+from tests.packaging.installed import contents
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODULES = {path.stem for path in (PROJECT / "lib/fence_pr").glob("*.py")}
+# Where each thing is expected; modules and byte code apart.
+EXPECTED = {
+    "usr/sbin/fence_pr_ioctl": "fence_pr_ioctl",
+    "usr/sbin/fence_pr_ioctl_guard": "fence_pr_ioctl_guard",
+    "usr/lib/systemd/system/fence_pr_ioctl_guard.service": "systemd/fence_pr_ioctl_guard.service",
+    "usr/share/man/man8/fence_pr_ioctl.8": "man/fence_pr_ioctl.8",
+    "usr/share/man/man8/fence_pr_ioctl_guard.8": "man/fence_pr_ioctl_guard.8",
+    "usr/share/bash-completion/completions/fence_pr_ioctl": "completion/fence_pr_ioctl",
+    "usr/lib/tmpfiles.d/fence_pr_ioctl.conf": "tmpfiles.d/fence_pr_ioctl.conf",
+    "usr/share/doc/fence_pr_ioctl/README.md": "README.md",
+    "usr/share/licenses/fence_pr_ioctl/LICENSE": "LICENSE",
+    **{
+        f"usr/share/doc/fence_pr_ioctl/docs/{path.name}": f"docs/{path.name}"
+        for path in (PROJECT / "docs").glob("*.md")
+    },
+}
+EXECUTABLE, PLAIN = "-rwxr-xr-x", "-rw-r--r--"
+FOREIGN = (
+    "usr/sbin/fence_other",
+    "usr/share/man/man8/fence_other.8",
+    "usr/share/bash-completion/completions/fence_other",
+    "usr/lib/tmpfiles.d/other.conf",
+    "usr/lib/systemd/system/other.service",
+    "usr/share/doc/other/README.md",
+)
+
+
+def make(root: Path, *arguments: str) -> None:
+    """Run make with `root` in place of /, as somebody whose files are for himself unless told otherwise."""
+    command = ["make", "-s", "-C", str(PROJECT), f"DESTDIR={root}", *arguments]
+    subprocess.run(["sh", "-c", 'umask 077; exec "$@"', "sh", *command], check=True, capture_output=True)
+
+
+def entries(root: Path) -> set[str]:
+    """All files and folders."""
+    return {str(path.relative_to(root)) for path in root.rglob("*")}
+
+
+def test_everything_is_installed_for_all_users(tmp_path: Path) -> None:
+    make(tmp_path, "install")
+    found = contents(tmp_path)
+    for name, source in EXPECTED.items():
+        mode = EXECUTABLE if "sbin" in name else PLAIN
+        assert found.pop(name) == (mode, (PROJECT / source).read_bytes()), name
+    modules = {name: found.pop(f"usr/lib/fence_pr_ioctl/fence_pr/{name}.py") for name in MODULES}
+    assert modules == {name: (PLAIN, (PROJECT / f"lib/fence_pr/{name}.py").read_bytes()) for name in MODULES}
+    assert sorted(name.split(".")[0].rpartition("/")[2] for name in found) == sorted(MODULES)
+    assert all(name.endswith(".pyc") and mode == PLAIN for name, (mode, _) in found.items())
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_dir()} == {0o755}
+
+
+def test_uninstall_takes_away_what_install_brought_and_nothing_else(tmp_path: Path) -> None:
+    for name in FOREIGN:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    make(tmp_path, "install", "uninstall")
+    shared = {"usr/share/licenses"}
+    assert entries(tmp_path) == {str(part) for name in FOREIGN for part in parts(name)} | shared
+
+
+def parts(name: str) -> list[str]:
+    """The path and all folders that it is in."""
+    pieces = name.split("/")
+    return ["/".join(pieces[:count]) for count in range(1, len(pieces) + 1)]
+
+
+def test_every_folder_can_be_chosen(tmp_path: Path) -> None:
+    folders = ("sbindir", "mandir", "docdir", "licensedir", "completionsdir", "tmpfilesdir", "unitdir")
+    chosen = [f"{name}=/chosen/{name}" for name in folders]
+    make(tmp_path, "install", "PREFIX=/opt", *chosen)
+    assert {name.split("/")[1] for name in contents(tmp_path) if name.startswith("chosen/")} == set(folders)
+    assert all(name.startswith(("chosen/", "opt/lib/fence_pr_ioctl/")) for name in contents(tmp_path))
+    make(tmp_path, "uninstall", "PREFIX=/opt", *chosen)
+    assert contents(tmp_path) == {}
+
+
+def test_a_shared_folder_for_documents_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "doc").mkdir()
+    (tmp_path / "doc/other").touch()
+    for target in ("install", "uninstall"):
+        make(tmp_path, target, "docdir=/doc", "licensedir=/doc")
+    assert entries(tmp_path / "doc") == {"other"}
+
+
+def test_packagers_get_no_byte_code(tmp_path: Path) -> None:
+    make(tmp_path, "install")
+    make(tmp_path, "install-files")
+    assert not [name for name in contents(tmp_path) if name.endswith(".pyc")]
+
+
+def test_an_upgrade_leaves_nothing_of_the_older_version(tmp_path: Path) -> None:
+    library = tmp_path / "usr/lib/fence_pr_ioctl/fence_pr"
+    make(tmp_path, "install")
+    new = contents(tmp_path)
+    (library / f"{DROPPED}.py").touch()
+    (library / "plan.py").write_text("older")
+    (library / "__pycache__" / f"{DROPPED}.cpython-39.pyc").touch()
+    make(tmp_path, "install")
+    assert contents(tmp_path) == new
+
+
+def test_it_runs_where_it_is(tmp_path: Path) -> None:
+    make(tmp_path, "install", "PREFIX=/usr/local")
+    for program in ("fence_pr_ioctl", "fence_pr_ioctl_guard"):
+        command = [f"{tmp_path}/usr/local/sbin/{program}", "-V"]
+        assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == f"{program} {version()}\n"
+
+
+def test_the_unit_starts_the_guard_where_it_is(tmp_path: Path) -> None:
+    for prefix in ("/usr", "/usr/local"):
+        make(tmp_path, "install", f"PREFIX={prefix}")
+        unit = (tmp_path / f"{prefix[1:]}/lib/systemd/system/fence_pr_ioctl_guard.service").read_text()
+        (start,) = re.findall("^ExecStart=(.*)$", unit, re.MULTILINE)
+        assert start.split()[0] == f"{prefix}/sbin/fence_pr_ioctl_guard"
+        assert re.findall("^EnvironmentFile=-(/[a-z]*)/", unit, re.MULTILINE) == ["/etc", "/etc"]
+
+
+def test_the_state_folder_at_boot_is_the_agents() -> None:
+    (line,) = [it for it in (PROJECT / "tmpfiles.d/fence_pr_ioctl.conf").read_text().splitlines() if it[0] != "#"]
+    assert line.split() == ["d", state.FOLDER, "0700", "root", "root", "-"]
+
+
+@pytest.mark.parametrize(
+    ("document", "pattern"),
+    [("debian/changelog", r"\A\S+ \((.*)\) "), ("rpm/fence-agents-pr-ioctl.spec", r"%changelog\n\* .* (\S+)-\d+\n")],
+)
+def test_the_newest_entry_of_each_changelog_is_this_version(document: str, pattern: str) -> None:
+    found = re.search(pattern, (PROJECT / document).read_text())
+    assert found
+    assert found[1] == version(), f"{document} has no entry for this version"

@@ -1,0 +1,62 @@
+"""The rpm package: how it is built and judged, and its life on a machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.packaging import builds
+from tests.packaging.installed import AGENT, LIBRARY, check_programs, contents, files, uncompiled
+from tests.packaging.test_debian import inside
+
+if TYPE_CHECKING:
+    from tests.packaging.builds import Packages
+    from tests.packaging.container import Container
+
+pytestmark = pytest.mark.xdist_group("packages")
+NAME = builds.PACKAGE
+# Debian's rpm knows of no package of Debian's, and warns of being used at all.
+RPM = ["rpm", "--force-debian", "--nodeps"]
+
+# Folders that every distribution with rpm has, and Debian has not.
+DISTRIBUTIONS_OWN = {"/usr/share/licenses"}
+
+
+def test_rpmlint_has_nothing_to_say(workshop: Container, packages: Packages) -> None:
+    folder = packages.source / "rpm"
+    judged = [folder / f"{NAME}.spec", packages.rpm, packages.source_rpm]
+    command = ["rpmlint", "--config", inside(workshop, folder / "rpmlint.toml")]
+    done = workshop.run([*command, *(inside(workshop, path) for path in judged)], check=False)
+    assert "2 packages and 1 specfiles checked; 0 errors, 0 warnings" in done.stdout, done.stdout
+
+
+def test_the_package_is_what_make_installs(workshop: Container, packages: Packages) -> None:
+    folder = packages.deb.parent
+    for name in ("rpm-content", "rpm-made"):
+        (folder / name).mkdir()
+    unpack = f"rpm2cpio {inside(workshop, packages.rpm)} | cpio --quiet -id"
+    workshop.run(["sh", "-c", unpack], cwd=inside(workshop, folder / "rpm-content"))
+    share = "/usr/share"
+    places = [f"docdir={share}/doc/{NAME}", f"licensedir={share}/licenses/{NAME}"]
+    target = f"DESTDIR={inside(workshop, folder / 'rpm-made')}"
+    workshop.run(["make", "-s", "-C", inside(workshop, packages.source), "install", target, *places])
+    ours = contents(folder / "rpm-made")
+    assert len(ours) > 40
+    assert contents(folder / "rpm-content") == ours
+
+
+def test_install_upgrade_erase(rpm_machine: Container, older: Packages, packages: Packages) -> None:
+    before = files(rpm_machine)
+    assert AGENT not in before
+    rpm_machine.run([*RPM, "--install", inside(rpm_machine, older.rpm)])
+    check_programs(rpm_machine, builds.OLDER)
+    assert any(builds.DROPPED in path for path in files(rpm_machine, LIBRARY))
+    rpm_machine.run([*RPM, "--upgrade", inside(rpm_machine, packages.rpm)])
+    check_programs(rpm_machine, builds.version())
+    assert not any(builds.DROPPED in path for path in files(rpm_machine, LIBRARY))
+    assert uncompiled(rpm_machine) == set()
+    assert rpm_machine.run([*RPM, "--verify", NAME]).stdout == ""
+    rpm_machine.run([*RPM, "--erase", NAME])
+    assert files(rpm_machine) - before == DISTRIBUTIONS_OWN
+    assert before <= files(rpm_machine)

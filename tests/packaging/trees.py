@@ -1,0 +1,73 @@
+"""Debian trees whose packages were really installed, by dpkg, for containers to begin with. They stay in the cache."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab import cache, packages
+from tests.packaging.container import EXCHANGE, Container, need_root
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SUITE = "bookworm"
+ESSENTIAL = "?essential"
+# A machine of a user: nothing but what every Debian has, and what the agent's package depends on.
+CLEAN = ("python3", "systemd-standalone-tmpfiles")
+# A machine of a packager. man-db and groff-base judge the man page.
+TOOLS = (
+    "build-essential",
+    "debhelper",
+    "dh-python",
+    "groff-base",
+    "lintian",
+    "man-db",
+    "python3",
+    "rpm",
+    "rpmlint",
+)
+INSTALL = """\
+dpkg --force-depends --force-unsafe-io --path-exclude='/usr/share/doc/*' --path-exclude='/usr/share/locale/*' \
+    --install "$0"/*.deb
+dpkg --audit
+"""
+# No daemon shall be started, as none is there to start it.
+NO_SERVICES = "#!/bin/sh\nexit 101\n"
+
+
+def clean() -> Path:
+    """The tree of a machine that the agent can be installed on; raises LabUnavailable."""
+    return _tree("clean-root", CLEAN)
+
+
+def tools() -> Path:
+    """The tree with what builds and judges packages; raises LabUnavailable."""
+    return _tree("package-tools", TOOLS)
+
+
+def _tree(name: str, wanted: Sequence[str]) -> Path:
+    need_root()
+    recipe = repr((1, SUITE, wanted, INSTALL, NO_SERVICES))
+    return cache.fill(name, recipe, lambda tree: _build(tree, wanted))
+
+
+def _build(tree: Path, wanted: Sequence[str]) -> None:
+    packages.check_machine()
+    print(f"tests: a Debian {SUITE} with {', '.join(wanted)}", file=sys.stderr, flush=True)
+    packages.make_merged(tree)
+    with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
+        suite = packages.Suite(SUITE, Path(scratch) / "apt")
+        # dpkg and what it needs must be there before dpkg can install itself.
+        packages.unpack(suite.download_closure([ESSENTIAL]), tree)
+        debs = Path(scratch) / "debs"
+        debs.mkdir()
+        for deb in suite.download_closure([ESSENTIAL, *wanted]):
+            os.link(deb, debs / deb.name)
+        (tree / "usr/sbin/policy-rc.d").write_text(NO_SERVICES)
+        (tree / "usr/sbin/policy-rc.d").chmod(0o755)
+        with Container(tree, debs, keep=True) as container:
+            container.run(["sh", "-ec", INSTALL, EXCHANGE])
