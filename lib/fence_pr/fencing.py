@@ -221,12 +221,27 @@ def _drive(job: Job, disk: Disk, own: int, decide: Decide) -> Snapshot:
 
 def _take(job: Job, disk: Disk, own: int, step: plan.Register | plan.Reserve | plan.Preempt) -> None:
     if isinstance(step, plan.Register):
+        _forget_another_key(job, disk.device, own)
         disk.register(own)
         time.sleep(job.request.power_wait)
     elif isinstance(step, plan.Reserve):
         disk.reserve(own, step.type)
     else:
         _preempt(job, disk, own, step)
+
+
+def _forget_another_key(job: Job, device: Device, own: int) -> None:
+    """Between the new key on the disk and its note here the old note would tell the guard that this node was fenced."""
+    try:
+        remembered = job.remembered(device)
+    except FenceError:
+        return  # what cannot be read tells the guard nothing either
+    if remembered and remembered.key != own:
+        try:
+            state.forget(device.stable_name(), job.request.state_folder)
+        except OSError as error:
+            problem = f"not registered, because {job.request.state_folder} cannot be written: {error}"
+            raise DiskNotAsAsked(problem) from error
 
 
 def _preempt(job: Job, disk: Disk, own: int, step: plan.Preempt) -> None:

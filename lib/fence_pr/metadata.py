@@ -45,7 +45,7 @@ def _parameter(name: str, option: Option) -> list[str]:
     content = f'\t\t<content type="{_content_type(option)}"{default}'
     return [
         f'\t<parameter name="{name}" unique="0" required="{int(option.required)}"{notes}>',
-        f'\t\t<getopt mixed="{_escape(_usage(option))}" />',
+        f'\t\t<getopt mixed="{_escape(usage(option))}" />',
         *([f"{content} />"] if not option.choices else [f"{content}>", *_choices(option), "\t\t</content>"]),
         f'\t\t<shortdesc lang="en">{_escape(description(option))}</shortdesc>',
         "\t</parameter>",
@@ -65,7 +65,8 @@ def description(option: Option) -> str:
     return f"{option.help}. No effect: {option.ignored}" if option.ignored else option.help
 
 
-def _usage(option: Option) -> str:
+def usage(option: Option) -> str:
+    """How an option is written on the command line."""
     long = f"--{option.long()}" + ("" if option.kind == FLAG else f"=[{option.metavar}]")
     return f"-{option.short}, {long}" if option.short else long
 
@@ -81,17 +82,18 @@ def help_text() -> str:
     for option in sorted(OPTIONS, key=lambda option: option.order):
         if option.advertised:
             default = f" (default {option.default})" if option.default else ""
-            lines += _wrapped(_usage(option), description(option) + default)
+            lines += wrapped(usage(option), description(option) + default)
     lines.append("Actions:")
     for action in ACTIONS:
-        lines += _wrapped(action.name, action.help)
+        lines += wrapped(action.name, action.help)
     return "\n".join(lines) + "\n"
 
 
 _HELP_COLUMN, _HELP_WIDTH = 36, 100
 
 
-def _wrapped(left: str, text: str) -> list[str]:
+def wrapped(left: str, text: str) -> list[str]:
+    """An entry of the help: what is written, and beside it what it means."""
     lines, line = [], f"   {left}".ljust(_HELP_COLUMN - 1)
     for word in text.split():
         if len(line) + 1 + len(word) > _HELP_WIDTH:

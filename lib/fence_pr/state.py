@@ -39,6 +39,35 @@ def load(identity: str, folder: str = FOLDER) -> Registrant | None:
         raise ValueError(f"{path} is damaged; run the action on again") from error
 
 
+def forget(identity: str, folder: str = FOLDER) -> None:
+    """Remember nothing of the disk `identity` any more. Raises OSError."""
+    try:
+        os.unlink(_path(identity, folder))
+    except FileNotFoundError:
+        return
+
+
+def identities(folder: str = FOLDER) -> list[str]:
+    """The disks of which something is remembered. Raises OSError."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted(_identity(name) for name in names if not name.endswith(files.UNFINISHED))
+
+
+def _identity(name: str) -> str:
+    """The inverse of `_path`. A name that is none of ours is taken as it is; `load` will find nothing there."""
+    first, *rest = os.fsencode(name).split(b"%")
+    data = first
+    for part in rest:
+        try:
+            data += bytes.fromhex(part[:2].decode("ascii")) + part[2:]
+        except ValueError:
+            data += b"%" + part
+    return data.decode("utf-8", "surrogateescape")
+
+
 def _path(identity: str, folder: str) -> str:
     plain = "".join(
         chr(byte) if chr(byte).isascii() and (chr(byte).isalnum() or byte in b".-_") else f"%{byte:02x}"

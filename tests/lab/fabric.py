@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.lab.cluster import Node
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.lab.kernels import Kernel
 
-PATHS, RING = fabric.PATHS, fabric.RING
+PATHS, RING, LINKS = fabric.PATHS, fabric.RING, fabric.LINKS
 WIRE_BYTES = 1 << 22
 
 
@@ -44,10 +45,21 @@ class Host(Node):
         made = self.guest.call("fabric_attach", self.name, node=self.name, paths=list(paths), like=like)
         return {int(path): str(controller) for path, controller in made.items()}
 
-    def log_in(self, path: int = PATHS[0]) -> None:
-        """Connect to the iSCSI LUNs, too, over one path; `disk`, `write` and the like of `Node` are for these."""
+    def log_in(self, path: int = PATHS[0], *, daemon: bool = False) -> None:
+        """Connect to the iSCSI LUNs, too, over one path; `disk`, `write` and the like of `Node` are for these.
+
+        daemon: let the daemon run on that brings broken connections back.
+        """
         self.guest.call("fabric_log_in", self.name, node=self.name, path=path)
-        self.renew()
+        if daemon:
+            self.link()
+        else:
+            self.renew()
+
+    def link(self) -> None:
+        """Make the names under /dev/disk/by-id that udev would make."""
+        self._call("link")
+        self.guest.call("fabric_link", self.name)
 
     def detach(self) -> None:
         """End all NVMe connections."""
@@ -101,19 +113,29 @@ class Host(Node):
 class Fabric:
     """The storage guest and its hosts."""
 
-    def __init__(self, storage: Kernel, hosts: Mapping[str, Kernel], root: Path, arguments: Sequence[str] = ()) -> None:
-        """Boot all at once and connect every host over both paths; `arguments` are for the hosts' kernels."""
+    def __init__(
+        self,
+        storage: Kernel,
+        hosts: Mapping[str, Kernel],
+        root: Path,
+        arguments: Sequence[str] = (),
+        memory_mib: int = 384,
+    ) -> None:
+        """Boot all at once and connect every host over both paths; `arguments` and memory are for the hosts."""
         self.was_cut = False
         self._ends = ExitStack()
+        self._host_guest = partial(Guest, root=root, arguments=arguments, memory_mib=memory_mib)
+        self._wires: dict[str, list[socket.socket]] = {}
         links: list[socket.socket] = []
         guests: list[Guest] = []
         for name, kernel in hosts.items():
             pairs = [_wire() for _ in fabric.LINKS]
             links += [ours for ours, _ in pairs]
             # A wire stays whole when one of its guests is gone.
-            for end in (end for pair in pairs for end in pair):
-                self._ends.enter_context(end.dup())
-            guests.append(Guest(kernel, root, nodes=(name,), arguments=arguments, links=[end for _, end in pairs]))
+            for ours, _ in pairs:
+                self._ends.enter_context(ours.dup())
+            self._wires[name] = [self._ends.enter_context(end.dup()) for _, end in pairs]
+            guests.append(self._host_guest(kernel, nodes=(name,), links=[end for _, end in pairs]))
         # Its own view is by a host that shares its kernel with nobody, hence without the kernel's multipath.
         self.storage = Guest(storage, root, nodes=(), arguments=KERNEL_ARGUMENTS, links=links)
         self.hosts = {name: Host(guest, name) for name, guest in zip(hosts, guests)}
@@ -159,6 +181,24 @@ class Fabric:
         for path in paths or PATHS:
             self.storage.call("fabric_heal", place=self._place(host), path=path)
 
+    def crash(self, host: str) -> None:
+        """Let a host lose its power: it ends at once, and nothing answers on its wires."""
+        self.hosts[host].guest.stop()
+        self.cut(host, *LINKS)
+
+    def restart(self, host: str) -> Host:
+        """Give a crashed host its power back: a new `Host` on the same wires, not yet connected."""
+        for wire in self._wires[host]:
+            _drain(wire)
+        links = [wire.dup() for wire in self._wires[host]]
+        guest = self._host_guest(self.hosts[host].guest.kernel, nodes=(host,), links=links)
+        self._ends.callback(guest.stop)
+        guest.boot()
+        self.hosts[host] = Host(guest, host)
+        self.heal(host, *LINKS)
+        self.hosts[host].join()
+        return self.hosts[host]
+
     def reset(self) -> None:
         """Connect every host with its own identity, and leave no reservation and no process.
 
@@ -186,3 +226,10 @@ def _wire() -> tuple[socket.socket, socket.socket]:
     for end in ends:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WIRE_BYTES)
     return ends
+
+
+def _drain(end: socket.socket) -> None:
+    """Throw away what nobody has received."""
+    with suppress(BlockingIOError):
+        while True:
+            end.recv(1, socket.MSG_DONTWAIT)

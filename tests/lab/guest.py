@@ -120,6 +120,7 @@ class Guest:
         self.name = f"linux-{kernel.label}-{os.getpid()}-{next(_guests)}"
         self.log = (logs or log_folder()) / f"{time.strftime('%Y%m%d-%H%M%S')}-{self.name}" / "console.log"
         self.boot_seconds = 0.0
+        self.frozen = False
         self._root = root
         self._memory_mib = memory_mib
         self._arguments = arguments
@@ -188,6 +189,16 @@ class Guest:
         self._keeper.wait()
         self._keeper = None
         os.close(self._console_fd)
+
+    def freeze(self) -> None:
+        """Stop the guest's clock and everything in it, as when a hypervisor pauses a machine, until `thaw`."""
+        os.kill(self._kernel_pid(), signal.SIGSTOP)
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """End `freeze`: everything goes on where it was."""
+        os.kill(self._kernel_pid(), signal.SIGCONT)
+        self.frozen = False
 
     def alive(self) -> bool:
         """Whether the guest runs."""
@@ -266,6 +277,11 @@ class Guest:
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
             return log.read().decode(errors="replace")
+
+    def _kernel_pid(self) -> int:
+        assert self._keeper
+        children = Path(f"/proc/{self._keeper.pid}/task/{self._keeper.pid}/children").read_text().split()
+        return int(children[0])
 
     def _request(self, name: str, node: str | None, arguments: dict[str, Any]) -> Future[Answer]:
         line = self.nodes.index(node) + 1 if node else 0

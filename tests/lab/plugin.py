@@ -131,13 +131,13 @@ def uml(kernel: str) -> Kernel:
         root.folder()
         return kernels.source(kernel).kernel()
 
-    return _or_not_covered(fetch)
+    return or_not_covered(fetch)
 
 
 @pytest.fixture
 def lab(kernel: str, request: pytest.FixtureRequest) -> Cluster:
     """The kernel's cluster, all clean: no registrations, all paths, nothing running."""
-    return _or_not_covered(lambda: request.config.stash[CLUSTERS].fresh(kernel))
+    return or_not_covered(lambda: request.config.stash[CLUSTERS].fresh(kernel))
 
 
 @pytest.fixture(scope="session", params=[pytest.param(NVME, id=NVME, marks=pytest.mark.xdist_group(NVME))])
@@ -149,7 +149,7 @@ def nvme_kernel(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(params=["loop", "tcp"])
 def namespaces(nvme_kernel: str, request: pytest.FixtureRequest) -> Namespaces:
     """NVMe namespaces 1 and 2, all nodes connected by the transport in turn, all clean."""
-    found = _or_not_covered(lambda: request.config.stash[CLUSTERS].namespaces(nvme_kernel))
+    found = or_not_covered(lambda: request.config.stash[CLUSTERS].namespaces(nvme_kernel))
     found.reset(str(request.param))
     return found
 
@@ -165,10 +165,10 @@ def host_kernel(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def fabric(host_kernel: str, request: pytest.FixtureRequest) -> Fabric:
     """Separate hosts with the kernel, each connected over two paths, all clean."""
-    return _or_not_covered(lambda: request.config.stash[CLUSTERS].fabric(host_kernel))
+    return or_not_covered(lambda: request.config.stash[CLUSTERS].fabric(host_kernel))
 
 
-def _or_not_covered(make: Callable[[], T]) -> T:
+def or_not_covered(make: Callable[[], T]) -> T:
     """What `make` returns; if there is no lab, the test is skipped, or fails in CI."""
     try:
         return make()
