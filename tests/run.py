@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""`make test`: set up what the tests need, say what that is, and run them all.
+"""`make test` and `make proof`: set up what the tests need, say what that is, and run them.
 
-Arguments are handed to pytest. With CI=true whatever cannot run is a failure.
+Arguments are handed to pytest, after the word "proof" to tests.proof. With CI=true whatever cannot run is a failure.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def main() -> int:
     # What cannot be fetched is reported by the tests that miss it.
     fetch.main(everything=os.environ.get("FENCE_PR_LONG") == "1")
     # The lab's guests are the slow part: one worker for each kernel, the rest of the tests in between.
-    command = [str(VENV / "bin" / "pytest"), "-n", "2", "--dist", "loadgroup", *sys.argv[1:]]
+    command = [VENV / "bin" / "pytest", "-n", "2", "--dist", "loadgroup", *sys.argv[1:]]
+    if sys.argv[1:2] == ["proof"]:
+        command = [VENV / "bin" / "python", "-m", "tests.proof", *sys.argv[2:]]
     return subprocess.run(command, check=False).returncode
 
 

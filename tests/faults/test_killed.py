@@ -62,6 +62,7 @@ def kill_on_everywhere(disks: LabDisks, faults: Faults) -> None:
     for others in ((), ("n2",)) if LONG_FORM else ((),):
         for kill in _kills(disks, "on", "n1", others):
             register(disks, others)
+            disks.cluster.n1.run(["sh", "-c", f"rm -f {traced.STATE}/*"], check=True)
             with faults.injected("SIGKILL in on"):
                 _kill(disks, "on", "n1", kill)
                 for disk in disks.names:
@@ -75,14 +76,14 @@ def kill_on_everywhere(disks: LabDisks, faults: Faults) -> None:
 
 def kill_off_everywhere(disks: LabDisks, faults: Faults) -> None:
     """n1 is killed while it fences n2; then n1 does it again, or n2 shoots back first. Either holds the reservation."""
-    cases = list(itertools.product(([("n1", "n2"), ("n2", "n1")]), (False, True)))
+    cases = list(itertools.product([("n1", "n2"), ("n2", "n1")], (False, True)))
     for reserve in (True, False) if LONG_FORM else (True,):
         for count, kill in enumerate(_kills(disks, "off", "n2", ("n1", "n2"), reserve=reserve)):
-            for nodes, n2_first in cases if LONG_FORM else cases[count % len(cases) :][:1]:
-                register(disks, nodes, reserve=reserve)
-                with faults.injected("SIGKILL in off"):
-                    _kill(disks, "off", "n2", kill)
-                    _fight_out(disks, n2_first, kill)
+            nodes, n2_first = cases[count % len(cases)]
+            register(disks, nodes, reserve=reserve)
+            with faults.injected("SIGKILL in off"):
+                _kill(disks, "off", "n2", kill)
+                _fight_out(disks, n2_first, kill)
 
 
 def _fight_out(disks: LabDisks, n2_first: bool, kill: Kill) -> None:
@@ -90,14 +91,11 @@ def _fight_out(disks: LabDisks, n2_first: bool, kill: Kill) -> None:
     left = ["n2" in disks.state(disk).keys for disk in disks.names]
     # Who has lost the first disk may have lost the others; who has not has lost none.
     assert left == sorted(left), kill
-    winner, loser = ("n2", "n1") if n2_first and all(left) else ("n1", "n2")
+    winner = "n2" if n2_first and all(left) else "n1"
     for node, victim in (("n2", "n1"), ("n1", "n2")) if n2_first else (("n1", "n2"),):
         done = _run(disks, node, "off", victim)
         assert (done.returncode == 0) == (node == winner), (kill, done)
         assert node == winner or "is not registered" in done.stderr, (kill, done)
-    if LONG_FORM:
-        assert _run(disks, loser, "off", winner).returncode == 1, kill
-        assert _run(disks, winner, "off", loser).returncode == 0, kill
     _assert_in(disks, {winner})
 
 
