@@ -31,23 +31,29 @@ KERNEL_FIXTURES = ("kernel", "nvme_kernel", "host_kernel")
 def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known."""
     config.addinivalue_line("markers", "promise(number, ...): the promises of the agent that the test checks")
-    config.addinivalue_line("markers", f"long: only with {LONG}=1, as in CI")
+    config.addinivalue_line("markers", f"slow: only in CI, where CI=true, and with {LONG}=1")
+    config.addinivalue_line("markers", f"long: only with {LONG}=1")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long tests out, unless wanted. Carry promise and kernel of each test into its report, which travels
+    """Leave out what takes long, unless wanted. Carry promise and kernel of each test into its report, which travels
     between processes.
     """
-    if os.environ.get(LONG) != "1":
-        left_out = [item for item in items if item.get_closest_marker("long")]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
+    unwanted = [] if wanted("long") else ["long"] if wanted("slow") else ["long", "slow"]
+    left_out = [item for item in items if any(map(item.get_closest_marker, unwanted))]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         kernel = next((parameters[name] for name in KERNEL_FIXTURES if name in parameters), None)
         for marker in item.iter_markers("promise"):
             for number in marker.args:
                 item.user_properties.append(("promise", (number, str(kernel or NO_KERNEL))))
+
+
+def wanted(form: str) -> bool:
+    """Whether tests marked `form`, "slow" or "long", are part of this run."""
+    return os.environ.get(LONG) == "1" or (form == "slow" and os.environ.get("CI") == "true")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

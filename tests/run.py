@@ -15,6 +15,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from tests import conftest  # noqa: E402
 from tests.lab import fetch  # noqa: E402
 
 VENV = PROJECT / ".venv"
@@ -26,7 +27,7 @@ def main() -> int:
     os.chdir(PROJECT)
     _make_venv()
     # What cannot be fetched is reported by the tests that miss it.
-    fetch.main(everything=os.environ.get("FENCE_PR_LONG") == "1")
+    fetch.main(everything=conftest.wanted("slow"))
     # The lab's guests are the slow part: one worker for each kernel, the rest of the tests in between.
     command = [VENV / "bin" / "pytest", "-n", "2", "--dist", "loadgroup", *sys.argv[1:]]
     if sys.argv[1:2] == ["proof"]:

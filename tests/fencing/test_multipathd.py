@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NAMES = [f"linux-{source.label()}" for source in kernels.SOURCES] + [f"linux-{kernels.NVME.name}"]
 PARAMETERS = [pytest.param(name, id=name, marks=pytest.mark.xdist_group(name)) for name in NAMES]
-pytestmark = pytest.mark.parametrize("kernel", PARAMETERS, indirect=True)
+pytestmark = [pytest.mark.parametrize("kernel", PARAMETERS, indirect=True), pytest.mark.slow]
 
 N1, N3 = key("n1"), key("n3")
 PATHS = ("n1", "n2")

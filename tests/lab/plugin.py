@@ -155,7 +155,7 @@ def namespaces(nvme_kernel: str, request: pytest.FixtureRequest) -> Namespaces:
 
 
 @pytest.fixture(
-    scope="session", params=[_host_parameter(kernels.NVME), _host_parameter(kernels.OLDER_NVME_HOST, pytest.mark.long)]
+    scope="session", params=[_host_parameter(kernels.NVME), _host_parameter(kernels.OLDER_NVME_HOST, pytest.mark.slow)]
 )
 def host_kernel(request: pytest.FixtureRequest) -> str:
     """The kernels of NVMe hosts in guests of their own, by name."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.packaging.builds import Packages
     from tests.packaging.container import Container
 
-pytestmark = pytest.mark.xdist_group("packages")
+pytestmark = [pytest.mark.xdist_group("packages"), pytest.mark.slow]
 NAME = builds.PACKAGE
 # What only the package has: Debian's own documents, and what compiles the modules anew for another Python.
 DEBIANS_OWN = {

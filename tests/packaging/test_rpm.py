@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.packaging.builds import Packages
     from tests.packaging.container import Container
 
-pytestmark = pytest.mark.xdist_group("packages")
+pytestmark = [pytest.mark.xdist_group("packages"), pytest.mark.slow]
 NAME = builds.PACKAGE
 # Debian's rpm knows of no package of Debian's, and warns of being used at all.
 RPM = ["rpm", "--force-debian", "--nodeps"]
