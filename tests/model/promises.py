@@ -28,6 +28,11 @@ def broken_by_sending(runs: Runs, run: int) -> list[str]:
     """Promise 2: what an action is about to send and must not; promise 7: that it never ends."""
     call, moment = runs.call_of(run), runs.moment(run)
     broken = [it for _, command in moment.waiting for it in _broken_by_command(runs.site, call, command)]
+    last_read = {it.fd: it.answer for it in moment.sent if not it.command.changes()}
+    silent = {fd for fd, answer in last_read.items() if answer in (PATH_FAILED, None)}
+    if any(fd in silent and command.name == "register" for fd, command in moment.waiting):
+        # It could be carried out when the path comes back, and the node be fenced by then.
+        broken.append(f"promise 1: {call.node} registers over a path that has not answered a read")
     if len(moment.sent) > MOST_COMMANDS:
         broken.append(f"promise 7: {call} never ends")
     return broken

@@ -74,8 +74,9 @@ class Search:
                     after, broken = make()
                     if after not in self._parents:
                         heapq.heappush(todo, (self._measure(after), len(self._parents), after))
+                        ways[after] = 0
                     violation = self._arrive(state, event, after, broken)
-                    ways[after] = ways.get(after, 0) + count
+                    ways[after] += count  # which is there still, as a state comes after all that lead to it
                     if violation:
                         break
                 if is_end:
