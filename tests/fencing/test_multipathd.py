@@ -134,13 +134,27 @@ def test_a_path_that_was_never_there_before_is_registered_when_it_comes(lab: Clu
         assert mapped.writes() == "ok"
 
 
-def test_after_a_restart_multipathd_still_registers_a_path_that_comes(mapped: Mapped) -> None:
+def test_after_a_restart_multipathd_still_registers_a_path_that_is_added(mapped: Mapped) -> None:
     mapped.lose("drop")
     mapped.unfence()
     mapped.daemon.restart()
-    wait_until(lambda: mapped.daemon.ask(f"getprstatus map {mapped.name}") == "1", lambda: "no reservation status")
+    assert mapped.daemon.ask(f"getprkey map {mapped.name}") == f"0x{N1:x}"
     mapped.find("drop")
     mapped.wait_for_keys({**REGISTERED, "n3": N3})
+
+
+def test_where_multipathd_forgot_the_status_monitor_says_so_and_on_mends_it(mapped: Mapped) -> None:
+    """As it does when it is started while no path answers at once."""
+    mapped.lose("cut")
+    mapped.unfence()
+    assert mapped.daemon.ask(f"unsetprstatus map {mapped.name}") == "ok"
+    mapped.find("cut")
+    assert mapped.keys() == {"n1": N1, "n3": N3}
+    succeed(mapped.lab.n1, "monitor", devices=mapped.path)
+    assert [line for line in mapped.lab.n1.syslog() if "2 paths answer, but this node is registered 1 times" in line]
+    mapped.unfence()
+    assert mapped.keys() == {**REGISTERED, "n3": N3}
+    assert mapped.daemon.ask(f"getprstatus map {mapped.name}") == "1"
 
 
 @pytest.mark.promise(1, 2)
@@ -202,7 +216,9 @@ def test_without_key_file_multipathd_refuses_the_key_and_the_node_fences_over_it
         mapped.wait_for_log("checking persistent reservation registration")
         (other,) = set(PATHS) - {away}
         assert mapped.keys() == {other: N1, "n3": N3}
-        assert "Invalid exchange" in mapped.writes()
+        wait_until(
+            lambda: "Invalid exchange" in mapped.writes(), lambda: "the map does not use the path that came back"
+        )
         succeed(lab.n1, "monitor", devices=mapped.path)
         assert [line for line in lab.n1.syslog() if "2 paths answer, but this node is registered 1 times" in line]
         assert succeed(lab.n1, "off", "n3", devices=mapped.path).stdout.startswith("Success: Powered OFF\n")

@@ -36,7 +36,14 @@ DEFAULTS = f"""\
     uid_attrs "sd:{IDENTITY}"
     retrigger_tries 0
 """
-DEVICE = 'vendor "LIO-ORG"\n product ".*"\n hardware_handler "0"\n prio const\n detect_prio no\n'
+DEVICE = """\
+    vendor "LIO-ORG"
+    product ".*"
+    hardware_handler "0"
+    path_grouping_policy multibus
+    prio const
+    detect_prio no
+"""
 
 # What udevd and multipathd leave in the file system; the links of /dev/disk/by-id are made anew by Node.renew.
 TRACES = (
