@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     Finding = tuple[str, str, str]  # disk, verdict, why
 
 EXIT_OK, EXIT_UNREADABLE, EXIT_REBOOT = 0, 5, 254  # 5: EIO; 254: watchdog(8), reset without an orderly shutdown
-_LIMIT_SECONDS = 5.0
-_PATH_SECONDS, _DISK_SECONDS = 1.0, 4.0
+_LIMIT_SECONDS = 4.0
+_PATH_SECONDS, _DISK_SECONDS = 1.0, 3.0
 _ORDER = (REGISTERED, UNREADABLE, UNPROTECTED, FENCED)
 
 

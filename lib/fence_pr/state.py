@@ -53,18 +53,20 @@ def identities(folder: str = FOLDER) -> list[str]:
         names = os.listdir(folder)
     except FileNotFoundError:
         return []
-    return sorted(_identity(name) for name in names if not name.endswith(files.UNFINISHED))
+    found = {name: _identity(name) for name in names if not name.endswith(files.UNFINISHED)}
+    return sorted(identity for name, identity in found.items() if _path(identity, folder) == f"{folder}/{name}")
 
 
 def _identity(name: str) -> str:
-    """The inverse of `_path`. A name that is none of ours is taken as it is; `load` will find nothing there."""
-    first, *rest = os.fsencode(name).split(b"%")
-    data = first
+    """The inverse of `_path`; anything else than that for a name that is none of ours."""
+    first, *rest = name.split("%")
+    data = os.fsencode(first)
     for part in rest:
         try:
-            data += bytes.fromhex(part[:2].decode("ascii")) + part[2:]
+            data += bytes.fromhex(part[:2])
         except ValueError:
-            data += b"%" + part
+            return ""
+        data += os.fsencode(part[2:])
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -73,4 +75,6 @@ def _path(identity: str, folder: str) -> str:
         chr(byte) if chr(byte).isascii() and (chr(byte).isalnum() or byte in b".-_") else f"%{byte:02x}"
         for byte in identity.encode("utf-8", "surrogateescape")
     )
+    if plain in (".", ".."):
+        plain = plain.replace(".", "%2e")
     return f"{folder}/{plain}"

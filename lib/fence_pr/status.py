@@ -62,6 +62,8 @@ _HOST_BYTES = {
 }
 _HOST_TARGET_FAILURE = 0x10
 _HOST_NEXUS_FAILURE = 0x11
+# Old kernels fold all of these into one number.
+_REFUSED = "the target refused the command: no such function or type, or the disk is write-protected or taken away"
 
 # NVMe base specification, generic command status and command specific status of the NVM command set
 _NVME_STATUSES: dict[int, Verdict] = {
@@ -119,7 +121,7 @@ def _explain_scsi(result: int) -> Verdict | None:
     if sam == SCSI_RESERVATION_CONFLICT or host == _HOST_NEXUS_FAILURE:
         return errors.Conflict, "reservation conflict"
     if midlayer == _MIDLAYER_TARGET_FAILURE or host == _HOST_TARGET_FAILURE:
-        return errors.Invalid, "the target refused the command: no such reservation function or type"
+        return errors.Invalid, _REFUSED
     if host:
         return errors.PathFailure, _HOST_BYTES.get(host, "transport error")
     return errors.DeviceFailure, f"SCSI status {_SCSI_STATUSES[sam]}"

@@ -30,6 +30,8 @@ class Mortals:
         if cluster and cluster.guest.alive():
             cluster.reset()
             return cluster
+        if cluster:
+            cluster.guest.stop()
         guest = Guest(kernel, root.folder(), arguments=(*KERNEL_ARGUMENTS, *NO_REBOOT))
         guest.boot()
         self._running[kernel.release] = Cluster(guest)

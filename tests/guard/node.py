@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ NAME = "fence_pr_ioctl_guard"
 NO_REBOOT = ("noreboot",)
 SECONDS = 60.0
 LIFE_SECONDS = 3600.0
+REBOOT_SECONDS = 3.0  # from the success of off to the end of the fenced node
+
+
+def allowed_seconds() -> float:
+    """REBOOT_SECONDS, and as many times more as this machine has work for more processors than it has."""
+    return REBOOT_SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def start(node: Node, *options: str, watching: int = 3, path: str = "") -> Running:

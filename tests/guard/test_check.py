@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.fencing.agent import key, succeed
 from tests.guard.node import GUARD, NAME, check, end, said, start, wait_until
+from tests.lab import kernels
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
 
+OLDEST = f"linux-{kernels.SOURCES[0].label()}"
 RESET, UNREADABLE = 254, 5
 FOLDER = "/etc/corosync/guard"  # the node's own
 SYSTEMCTL = f'#!/bin/sh\necho "$@" >> {FOLDER}/asked\n'
@@ -21,11 +25,32 @@ def unfence(lab: Cluster, *names: str) -> None:
         succeed(lab.nodes[name], "on", name)
 
 
-def test_quiet_before_the_first_on_well_while_registered_a_reset_once_fenced(lab: Cluster) -> None:
+@pytest.fixture(scope="session", params=[pytest.param(OLDEST, id=OLDEST, marks=pytest.mark.xdist_group(OLDEST))])
+def kernel(request: pytest.FixtureRequest) -> str:
+    """One kernel is enough here: how it reads is tested elsewhere."""
+    return str(request.param)
+
+
+def test_one_check_after_the_other(lab: Cluster) -> None:
     for names in ((), ("n1", "n2")):
         unfence(lab, *names)
         done = check(lab.n1)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    unreadable_is_not_gone(lab)
+    fenced_is_a_reset(lab)
+    a_disk_that_hangs_hides_no_other(lab)
+    lost_registrations_shut_nobody_out(lab)
+
+
+def unreadable_is_not_gone(lab: Cluster) -> None:
+    lab.n1.set_state("b", "offline")
+    done = check(lab.n1)
+    assert (done.returncode, "the device is gone" in done.stderr) == (0, True), done.stderr
+    assert check(lab.n1, "--unreadable=reboot").returncode == UNREADABLE
+    lab.n1.set_state("b", "running")
+
+
+def fenced_is_a_reset(lab: Cluster) -> None:
     succeed(lab.n2, "off", "n1", "a")
     done = check(lab.n1)
     assert done.returncode == RESET
@@ -40,27 +65,20 @@ def test_quiet_before_the_first_on_well_while_registered_a_reset_once_fenced(lab
     assert lab.n1.run([link, "repair", str(RESET), link]).returncode == RESET, "it repairs nothing"
 
 
-def test_unreadable_is_not_gone_and_lost_registrations_shut_nobody_out(lab: Cluster) -> None:
-    unfence(lab, "n1", "n2")
-    lab.n1.set_state("b", "offline")
+def a_disk_that_hangs_hides_no_other(lab: Cluster) -> None:
+    lab.n1.hang("b")
     done = check(lab.n1)
-    assert (done.returncode, "the device is gone" in done.stderr) == (0, True), done.stderr
-    assert check(lab.n1, "--unreadable=reboot").returncode == UNREADABLE
-    lab.n1.set_state("b", "running")
+    assert done.returncode == RESET
+    assert any(lab.lun("b").wwid in line and "no answer" in line for line in done.stderr.splitlines()), done.stderr
+    lab.n1.resume("b")
+
+
+def lost_registrations_shut_nobody_out(lab: Cluster) -> None:
     assert lab.n2.pr("a", "clear", key("n2")) == 0
     lab.n1.drain("a")
     done = check(lab.n1)
     assert (done.returncode, "the target lost its registrations" in done.stderr) == (0, True), done.stderr
     assert check(lab.n1, "--unprotected=reboot").returncode == RESET
-
-
-def test_a_disk_that_hangs_hides_no_other(lab: Cluster) -> None:
-    unfence(lab, "n1", "n2")
-    succeed(lab.n2, "off", "n1", "a")
-    lab.n1.hang("b")
-    done = check(lab.n1)
-    assert done.returncode == RESET
-    assert any(lab.lun("b").wwid in line and "no answer" in line for line in done.stderr.splitlines()), done.stderr
 
 
 def test_a_resident_guard_that_stops_pacemaker_once_and_is_small(lab: Cluster) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fence_pr import device, fencing, log, options
+from fence_pr import device, fencing, log, options, state
 from fence_pr.errors import DeviceRefused, DiskNotAsAsked, FenceError, UsageError
 from fence_pr.keys import Registrant
 from fence_pr.parallel import on_each
@@ -72,6 +72,16 @@ def test_on_mends_a_damaged_memory_of_an_nvme_disk_too() -> None:
     cloned: Any = Host(ME)
     with pytest.raises(DiskNotAsAsked, match="two nodes have one identifier"):
         fencing._refuse_shared_host_id(cloned, cloned, ME)
+
+
+@pytest.mark.parametrize("identity", [".", "..", "...", "/", "../../etc/passwd", "~", "%2e", "x~"])
+def test_no_identity_of_a_disk_leads_out_of_the_folder(tmp_path: Path, identity: str) -> None:
+    folder = tmp_path / "run/fence_pr_ioctl"
+    state.save(identity, ME, str(folder))
+    (made,) = folder.iterdir()
+    assert made.is_file()
+    assert state.load(identity, str(folder)) == ME
+    assert [path.name for path in tmp_path.rglob("*")] == ["run", "fence_pr_ioctl", made.name]
 
 
 def test_a_map_that_goes_away_while_it_is_looked_at_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,7 @@ def test_every_pr_status_of_linux_pr_h(number: int, kind: Kind) -> None:
     [
         (0x110000, Conflict, "reservation conflict"),  # DID_NEXUS_FAILURE
         (0x100000, Invalid, "refused the command"),  # DID_TARGET_FAILURE
+        (0x402, Invalid, "write-protected"),  # Linux 6.1, LIO: DATA PROTECT as well as ILLEGAL REQUEST
         (0x30000, PathFailure, "timed out"),  # DID_TIME_OUT
         (0x70000, PathFailure, "host adapter error"),  # DID_ERROR
         (0x140000, PathFailure, "marginal"),  # DID_TRANSPORT_MARGINAL
