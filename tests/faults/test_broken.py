@@ -83,13 +83,14 @@ def test_a_lun_that_is_removed_between_read_and_preempt(
 
 
 def test_a_write_protected_lun(disks: ScsiDisks, faults: Faults) -> None:
-    """LIO takes no reservation command that changes something then, and the kernel cannot say why."""
+    """LIO takes no reservation command that changes something then; only old kernels hand out a hint why."""
     lab = disks.cluster
     label = f"{lab.n1.by_id(LAST)} ({lab.n1.disk(LAST)})"
     with faults.injected("write-protected LUN"):
         with _write_protected(lab, "n1", LAST):
             (line,) = fail(lab.n1, "off", "n2")
             assert line.startswith(f"Failed: {label}: preempt"), line
+            assert ("write-protected" in line) == (lab.release < (6, 19)), line
             assert registered(disks) == [{"n1", "n3"}, {"n1", "n3"}, {*NODES}]
             (line,) = fail(lab.n1, "on", "n1")
             assert line.startswith(f"Failed: {label}: register: "), line

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from tests.lab.guest import Completed
     from tests.lab.nvme import Namespaces
 
-# On a new kernel and on an old one, which runs everything three times slower.
+# On a new kernel and on an old one, which runs everything three times slower. NVMe hosts begin to do something about a
+# silent target after five seconds.
 LIMITS = (4.0, 15.0)
-START_SECONDS = 5.0
+# What a busy machine may take longer than promised: for the answer, and for the start of everything before that.
+LATE_SECONDS, START_SECONDS = 4.0, 15.0
 VICTIM = "n3"
 READS = ("scsi", "read-keys", "report")
 OPERATIONS = {"open": "open", "scsi": "read keys", "read-keys": "read keys", "report": "reservation report"}
@@ -167,7 +169,7 @@ def _start(disks: LabDisks, each: Case, limit: float) -> Traced:
 def _judge_answer(disks: LabDisks, each: Case, done: Completed, limit: float) -> None:
     """It came in time, names the disk that hangs, and no other."""
     assert (done.returncode, done.stdout) == (1, ""), (each, done)
-    assert done.seconds < limit + 1 + START_SECONDS, (each, done)
+    assert done.seconds < limit + 1 + LATE_SECONDS + START_SECONDS, (each, done)
     label = disks.path(each.node, each.hung)
     what = each.site.split()[0]
     if each.action == "off" and what in ("open", *READS):
@@ -178,14 +180,15 @@ def _judge_answer(disks: LabDisks, each: Case, done: Completed, limit: float) ->
     first, *named = done.stderr.splitlines()
     waited = re.fullmatch(f"Failed: Timed out waiting to power {each.action.upper()} after (.*) s", first)
     assert waited, (each, done)
-    assert limit <= float(waited[1]) < limit + 1, (each, done)
+    assert limit <= float(waited[1]) < limit + 1 + LATE_SECONDS, (each, done)
     assert named == [f"Failed: {label}: no answer to {OPERATIONS.get(what, what)}"], (each, done)
 
 
 def _judge_others(disks: LabDisks, each: Case) -> None:
     """The disk that does not hang is served, unless the one that hangs decides."""
     keys = disks.state(each.other).keys
-    assert keys[each.node] == key(each.node)
+    if each.action == "on":
+        assert keys[each.node] == key(each.node)
     if each.action == "off":
         assert (VICTIM in keys) == each.decides, (each, keys)
 

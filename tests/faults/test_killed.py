@@ -100,7 +100,7 @@ def _fight_out(disks: LabDisks, n2_first: bool, kill: Kill) -> None:
 
 
 def _run(disks: LabDisks, node: str, action: str, plug: str) -> Completed:
-    return run(disks.cluster.nodes[node], action, plug, devices=option(disks, node))
+    return run(disks.cluster.nodes[node], action, plug, devices=option(disks, node), power_timeout=traced.PATIENT)
 
 
 def _assert_in(disks: LabDisks, nodes: Iterable[str]) -> None:

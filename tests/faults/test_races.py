@@ -10,7 +10,7 @@ import pytest
 from tests.faults import traced
 from tests.faults.disks import NVME, SCSI, WEAR, NvmeDisks, ScsiDisks, State, many, option, register
 from tests.faults.forms import LONG_FORM, loop, newest
-from tests.faults.traced import CHILD, PARENT
+from tests.faults.traced import CHILD, PARENT, PATIENT
 from tests.fencing.agent import AGENT, key
 
 if TYPE_CHECKING:
@@ -212,9 +212,9 @@ def fence_64(disks: Disks, faults: Faults) -> None:
 
 def start(disks: Disks, node: str, action: str, plug: str, delay: float = 0) -> Running:
     """Start the agent on a node after a delay."""
-    given = f"action={action}\nplug={plug}\ndevices={option(disks, node)}\n"
+    given = f"action={action}\nplug={plug}\ndevices={option(disks, node)}\npower_timeout={PATIENT}\n"
     machine = disks.cluster.nodes[node]
-    return machine.start(["sh", "-c", f"sleep {delay:.3f}; exec {AGENT}"], stdin=given, timeout=60)
+    return machine.start(["sh", "-c", f"sleep {delay:.3f}; exec {AGENT}"], stdin=given, timeout=traced.LIMIT_SECONDS)
 
 
 def succeed(disks: Disks, node: str, action: str, plug: str) -> Completed:
