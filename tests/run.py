@@ -29,7 +29,7 @@ def main() -> int:
     # What cannot be fetched is reported by the tests that miss it.
     fetch.main(everything=conftest.wanted("slow"))
     # The lab's guests are the slow part: one worker for each kernel, the rest of the tests in between.
-    command = [VENV / "bin" / "pytest", "-n", "2", "--dist", "loadgroup", *sys.argv[1:]]
+    command: list[str | Path] = [VENV / "bin" / "pytest", "-n", "2", "--dist", "loadgroup", *sys.argv[1:]]
     if sys.argv[1:2] == ["proof"]:
         command = [VENV / "bin" / "python", "-m", "tests.proof", *sys.argv[2:]]
     return subprocess.run(command, check=False).returncode

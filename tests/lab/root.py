@@ -1,4 +1,4 @@
-"""The root folder of the guests: a Debian 12 tree that no machine was ever installed from."""
+"""The root folders of the guests: Debian trees that no machine was ever installed from."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.lab import cache, packages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SUITE = "bookworm"
 PACKAGES = (
@@ -68,16 +72,18 @@ RECIPE = repr((1, SUITE, PACKAGES, packages.UNWANTED, LINKS, ACCOUNTS, MOUNT_POI
 
 def folder() -> Path:
     """The guests' root folder, made on first use; raises LabUnavailable."""
-    return cache.fill("root", RECIPE, _build)
+    return cache.fill("root", RECIPE, lambda tree: build(tree, SUITE, PACKAGES))
 
 
-def _build(tree: Path) -> None:
+def build(tree: Path, suite: str, wanted: Sequence[str], alone: Sequence[str] = ()) -> None:
+    """Fill `tree` with these packages of a suite and what they depend on, and with packages `alone`."""
     packages.check_machine()
-    print(f"lab: the guests' programs, from Debian {SUITE} (about 70 MB)", file=sys.stderr, flush=True)
+    print(f"lab: the guests' programs, from Debian {suite} (about 80 MB)", file=sys.stderr, flush=True)
     _make_skeleton(tree)
     with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
-        debs = packages.Suite(SUITE, Path(scratch)).download_closure(PACKAGES)
-        packages.unpack(debs, tree)
+        debian = packages.Suite(suite, Path(scratch) / "apt")
+        debs = debian.download_closure(wanted)
+        packages.unpack([*debs, *map(debian.download, alone)], tree)
     _finish(tree)
     _compile_python(tree)
 
@@ -101,10 +107,10 @@ def _finish(tree: Path) -> None:
 
 
 def _compile_python(tree: Path) -> None:
-    """Compile the tree's standard library with the tree's own Python: it starts much faster."""
+    """Compile the tree's Python files with the tree's own Python: they start much faster."""
     libraries = tree / "usr/lib/x86_64-linux-gnu"
     loader = [str(tree / "lib64/ld-linux-x86-64.so.2"), "--library-path", str(libraries)]
     compileall = ["-m", "compileall", "-q", "-s", str(tree), "-p", "/", "--invalidation-mode", "unchecked-hash"]
-    stdlib = tree / "usr/lib/python3.11"
-    command = [*loader, str(tree / "usr/bin/python3.11"), "-S", *compileall, str(stdlib)]
+    (stdlib,) = (tree / "usr/lib").glob("python3.*")
+    command = [*loader, str(tree / "usr/bin" / stdlib.name), "-S", *compileall, str(stdlib)]
     subprocess.run(command, check=True, env={"PYTHONHOME": str(tree / "usr"), "LC_ALL": "C.UTF-8"})

@@ -1,0 +1,92 @@
+"""What happens in several tests, and what is judged there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.cluster.cluster import DATA, FILE_SYSTEM, RAW
+
+if TYPE_CHECKING:
+    from tests.cluster.cluster import PacemakerCluster
+
+# What the kernel makes of a reservation conflict.
+REFUSED = "EBADE"
+
+
+def other(cluster: PacemakerCluster, name: str) -> str:
+    """The other one of two nodes."""
+    (found,) = set(cluster.setup.nodes) - {name}
+    return found
+
+
+def place_of_data(cluster: PacemakerCluster) -> str:
+    """The node that has the file system mounted."""
+    (found,) = cluster.view().active[DATA]
+    return found
+
+
+def wait_for_take_over(cluster: PacemakerCluster, survivor: str, lost: str) -> None:
+    """Until `lost` is shut out of every disk and `survivor` (or another that lives) has the file system."""
+    cluster.until(lambda: cluster.view(survivor).fenced(lost), f"{lost} has been fenced")
+    rest = frozenset(cluster.setup.nodes) - {lost}
+    for disk in cluster.setup.disks:
+        assert cluster.registered(disk) == rest
+    cluster.until(lambda: cluster.view(survivor).active[DATA] & rest, "the file system is on a node that lives")
+
+
+def wait_until_refused(cluster: PacemakerCluster, fenced: str) -> None:
+    """Until every raw disk has refused a write of the node, and tried others since."""
+    for disk in RAW:
+        cluster.until(
+            lambda: cluster.writes(fenced, disk).answers[-1:] == [REFUSED],  # noqa: B023 - called in this very round
+            f"{disk} refuses the writes of {fenced}",
+        )
+        tried = cluster.writes(fenced, disk).tried
+        cluster.until(lambda: cluster.writes(fenced, disk).tried > tried + 5, f"{fenced} goes on trying")  # noqa: B023
+
+
+def assert_nothing_landed_since(cluster: PacemakerCluster, fenced: str, landed: dict[str | int, int]) -> None:
+    """No write of the node, acknowledged or not, since `landed` was read; and none lost that had been acknowledged."""
+    for disk, number in landed.items():
+        assert cluster.landed(disk, fenced) == number
+        assert cluster.writes(fenced, disk).acknowledged <= number
+
+
+def assert_diary_is_whole(cluster: PacemakerCluster, keeper: str, acknowledged: int = 0) -> None:
+    """Every line that was ever acknowledged is there, in order, and all since `keeper` has the diary are its own.
+
+    acknowledged: the last one of the node that had it before
+    """
+    cluster.until(lambda: cluster.diary_writes(keeper).answers, f"{keeper} has written the diary")
+    first = cluster.diary_writes(keeper).first
+    written = cluster.diary(keeper)
+    assert [number for number, _ in written] == list(range(1, len(written) + 1))
+    assert acknowledged < first <= len(written)
+    assert {node for _, node in written[first - 1 :]} == {keeper}
+
+
+def assert_file_system_is_clean(cluster: PacemakerCluster) -> None:
+    """Take it out of use and check all of it."""
+    host = cluster.any_host()
+    host.run(
+        ["crm_resource", "--resource", "data", "--set-parameter", "target-role", "--meta", "-v", "Stopped"], check=True
+    )
+    cluster.until(lambda: not cluster.view().active["mount"], "the file system is not mounted")
+    checked = host.run(["e2fsck", "-f", "-n", cluster.path(FILE_SYSTEM)])
+    assert checked.returncode == 0, checked.stdout
+    host.run(["crm_resource", "--resource", "data", "--delete-parameter", "target-role", "--meta"], check=True)
+
+
+def comes_back(cluster: PacemakerCluster, name: str) -> None:
+    """Boot the fenced node: no disk takes its writes until the cluster has unfenced it, then all do."""
+    cluster.crash(name)
+    cluster.power_on(name)
+    host = cluster[name]
+    for disk in cluster.setup.disks:
+        written = host.write(disk) if isinstance(disk, str) else host.write_to(disk)
+        assert written == REFUSED
+    cluster.start(name)
+    cluster.wait_until_whole()
+    for disk in RAW:
+        cluster.until(lambda: cluster.writes(name, disk).acknowledged, f"{name} writes again")  # noqa: B023
+        assert cluster.writes(name, disk).answers == ["ok"]
