@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from tests.lab.cluster import Cluster, Node
 
 NAMES = [f"linux-{source.label()}" for source in kernels.SOURCES] + [f"linux-{kernels.NVME.name}"]
-PARAMETERS = [pytest.param(name, id=name, marks=pytest.mark.xdist_group(name)) for name in NAMES]
-pytestmark = [pytest.mark.parametrize("kernel", PARAMETERS, indirect=True), pytest.mark.slow]
+NEWEST = f"linux-{kernels.SOURCES[-1].label()}"
+PARAMETERS = [
+    pytest.param(
+        name, id=name, marks=(pytest.mark.xdist_group(name), pytest.mark.slow if name == NEWEST else pytest.mark.long)
+    )
+    for name in NAMES
+]
+pytestmark = pytest.mark.parametrize("kernel", PARAMETERS, indirect=True)
 
 N1, N3 = key("n1"), key("n3")
 PATHS = ("n1", "n2")
