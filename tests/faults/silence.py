@@ -64,9 +64,9 @@ class Silence:
         if self._frozen:
             self._run(_RELEASE)
         for how, node, disk in self._broken:
-            if how == CUT:
-                self._run(f"echo {layout.REPLACEMENT_SECONDS} > {self._session(node, disk)}/recovery_tmo || true")
             self._lab.nodes[node].heal(disk)
+            if how == CUT:  # the kernel takes no value while the connection is broken
+                self._run(f"echo {layout.REPLACEMENT_SECONDS} > {self._session(node, disk)}/recovery_tmo")
         self._silent, self._broken = False, []
 
     def remove(self) -> None:
