@@ -125,7 +125,7 @@ def test_promise_06_the_answer_comes_within_the_time_limit_whatever_hangs(lab: C
 
 @pytest.mark.promise(7)
 def test_promise_07_killed_at_any_point_and_run_again_or_run_twice_at_once_is_right(lab: Cluster) -> None:
-    """Every system call of both processes is tried in tests/faults; here some moments in time."""
+    """Chosen system calls of both processes are tried in tests/faults; here some moments in time."""
     unfence(lab, "n1", "n2")
     for _ in range(3):
         fencing = start(lab.n1, "off", "n2")
