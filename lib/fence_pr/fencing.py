@@ -59,9 +59,15 @@ def on(job: Job) -> Report:
 def _let_in(job: Job, device: Device, me: Registrant) -> Snapshot:
     disk = job.open(device)
     _refuse_shared_host_id(job, disk, me)
-    snapshot = _drive(
-        job, disk, me.key, lambda now: plan.on(now, me.key, job.reservation_type(device), disk.registered)
-    )
+    was_listed = False
+
+    def decide(now: Snapshot) -> plan.Register | plan.Reserve | plan.Done | plan.Refused:
+        nonlocal was_listed
+        decision = plan.on(now, me.key, job.reservation_type(device), disk.registered, was_listed)
+        was_listed = me.key in now.keys
+        return decision
+
+    snapshot = _drive(job, disk, me.key, decide)
     if device.kind == MULTIPATH:
         multipathd.tell_key(device.map_name, me.key, job.notes.append)
     try:
@@ -222,7 +228,7 @@ def _drive(job: Job, disk: Disk, own: int, decide: Decide) -> Snapshot:
 def _take(job: Job, disk: Disk, own: int, step: plan.Register | plan.Reserve | plan.Preempt) -> None:
     if isinstance(step, plan.Register):
         _forget_another_key(job, disk.device, own)
-        disk.register(own)
+        disk.register(own, listed=step.listed)
         time.sleep(job.request.power_wait)
     elif isinstance(step, plan.Reserve):
         disk.reserve(own, step.type)

@@ -39,7 +39,9 @@ class Snapshot(Record):
 
 
 class Register(Record):
-    """Register this nexus with its own key, whatever it had before."""
+    """Register this nexus with its own key, whatever it had before; `listed`: the disk has the key already."""
+
+    listed: bool
 
     def says(self, own: int) -> str:
         """The step in words, for the log."""
@@ -106,9 +108,13 @@ def off(snapshot: Snapshot, own: int, victim: Registrant, reservation_type: int)
     return Done()
 
 
-def on(snapshot: Snapshot, own: int, reservation_type: int, registered: bool) -> Register | Reserve | Done | Refused:
-    """Let this node take part. registered: this very nexus was registered by this call.
+def on(
+    snapshot: Snapshot, own: int, reservation_type: int, registered: bool, was_listed: bool
+) -> Register | Reserve | Done | Refused:
+    """Let this node take part.
 
+    registered  this very nexus was registered by this call
+    was_listed  the key was on the disk when this call looked before
     A listed key may stand for a nexus that is long gone, so this nexus is registered whatever the list says. A
     reservation that all registrants share is accepted as it is: another node was faster, or a migration is under way.
     """
@@ -118,10 +124,11 @@ def on(snapshot: Snapshot, own: int, reservation_type: int, registered: bool) ->
             " only one node can write",
             "release it where it is held",
         )
+    listed = own in snapshot.keys
+    if not listed and (registered or was_listed):
+        return Refused(f"key 0x{own:x} was registered a moment ago and is gone", "was this node fenced at this moment?")
     if not registered:
-        return Register()
-    if own not in snapshot.keys:
-        return Refused(f"key 0x{own:x} is gone again right after registering", "was this node fenced at this moment?")
+        return Register(listed)
     return Done() if snapshot.type else Reserve(reservation_type)
 
 

@@ -85,8 +85,11 @@ class Disk(abc.ABC):
         """Let go of the device nodes; the object cannot be used any more."""
 
     @abc.abstractmethod
-    def register(self, key: int) -> None:
-        """Register this node with `key`, whatever key it had before; the reservation stays as it is."""
+    def register(self, key: int, *, listed: bool = False) -> None:
+        """Register this node with `key`, whatever key it had before; the reservation stays as it is.
+
+        listed: the key is on the disk by now; raises Conflict if it is gone when the command is carried out
+        """
 
     @abc.abstractmethod
     def reserve(self, own: int, reservation_type: int) -> None:
@@ -124,6 +127,30 @@ class _SinglePath(Disk):
         super().__init__(device)
         self._watch = watch
         self._fd = self._watched("open", self._open)
+
+    def register(self, key: int, *, listed: bool = False) -> None:
+        if not listed or not self._is_registered(key):
+            self._register_anew(key)
+        self.registered = True
+
+    @abc.abstractmethod
+    def _register_anew(self, key: int) -> None:
+        """Register this very nexus, whatever key it had before, if any."""
+
+    def _is_registered(self, key: int) -> bool:
+        """Whether this very nexus has the key. Raises Conflict if nobody has it any more.
+
+        Asked by REGISTER from the key to itself, which a nexus without registration is refused (SPC-4 5.14.7, NVMe
+        Reservation Register). So where a disk hangs just now, and another node fences this one before it goes on,
+        what goes on then does not bring this node back.
+        """
+        try:
+            self._send("register", lambda: pr_ioctl.register(self._fd, key, key))
+        except Conflict:
+            if key not in self.keys():
+                raise
+            return False
+        return True
 
     def reserve(self, own: int, reservation_type: int) -> None:
         self._send("reserve", lambda: pr_ioctl.reserve(self._fd, own, reservation_type))
@@ -181,9 +208,8 @@ class ScsiDisk(_SinglePath):
     def keys(self) -> tuple[int, ...]:
         return self._keys().keys
 
-    def register(self, key: int) -> None:
+    def _register_anew(self, key: int) -> None:
         self._send("register", lambda: pr_ioctl.register(self._fd, 0, key, pr_ioctl.FLAG_IGNORE_KEY))
-        self.registered = True
 
     def capabilities(self) -> Capabilities:
         return self._watched("report capabilities", lambda: scsi.report_capabilities(self._fd))
@@ -215,13 +241,12 @@ class NvmeDisk(_SinglePath):
     def keys(self) -> tuple[int, ...]:
         return tuple(it.key for it in self._report().registrants)
 
-    def register(self, key: int) -> None:
+    def _register_anew(self, key: int) -> None:
         """Without a registration REGISTER sets the key; with one, also with key 0, only REPLACE does (IEKEY)."""
         try:
             self._send("register", lambda: pr_ioctl.register(self._fd, 0, key))
         except Conflict:
             self._send("replace key", lambda: pr_ioctl.register(self._fd, key, key, pr_ioctl.FLAG_IGNORE_KEY))
-        self.registered = True
 
     def capabilities(self) -> Capabilities:
         return self._read("identify", lambda: nvme.capabilities(self._fd))
@@ -306,9 +331,9 @@ class MultipathDisk(Disk):
         for path in self._live:
             path.close()
 
-    def register(self, key: int) -> None:
+    def register(self, key: int, *, listed: bool = False) -> None:
         """Every live path; at least one must succeed."""
-        outcomes = on_each(lambda path: path.register(key), self._live)
+        outcomes = on_each(lambda path: path.register(key, listed=listed), self._live)
         dead = [(path, outcome) for path, outcome in zip(self._live, outcomes) if isinstance(outcome, PathFailure)]
         if len(dead) == len(self._live):
             raise dead[0][1]  # with every path left in place: there must be one to ask again

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults import traced
-from tests.faults.disks import MixedDisks, NvmeDisks, ScsiDisks, register
+from tests.faults.disks import MixedDisks, NvmeDisks, ScsiDisks, option, register
 from tests.faults.forms import newest, tcp
 from tests.faults.silence import CUT, FROZEN, SILENT, STUCK, silence
-from tests.fencing.agent import key
+from tests.fencing.agent import key, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -132,6 +132,26 @@ def test_nvme(namespaces: Namespaces, faults: Faults) -> None:
     )
     with silence(namespaces.cluster, namespaces) as disturbance:
         hang_all(disks, cases, disturbance, faults)
+
+
+@newest
+@pytest.mark.promise(2)
+def test_scsi_a_node_that_is_fenced_while_its_register_hangs_stays_fenced(lab: Cluster, faults: Faults) -> None:
+    """It was registered, and `on` runs again. What hangs is carried out in the end, on condition that it still is."""
+    disks = ScsiDisks(lab, "a")
+    register(disks, ("n1", "n2"))
+    limit = LIMITS[lab.release < (6, 19)]
+    with silence(lab) as disturbance, faults.injected("hangs at register in on, fenced meanwhile"):
+        agent = traced.start(disks, "n1", "on", "n1", site="register a 1", power_timeout=f"{limit:g}")
+        agent.wait_until_held()
+        disturbance.begin(FROZEN, "n1", "a")
+        agent.go_on()
+        assert agent.wait().returncode == 1
+        assert run(lab.n2, "off", "n1", devices=option(disks, "n2")).stdout == "Success: Powered OFF\n"
+        disturbance.end()
+        assert str(agent.sites()[-1][2]) == "register a 1"
+        assert disks.state("a").keys == {"n2": key("n2")}
+        assert disks.write("n1", "a") == "EBADE"
 
 
 def hang_all(disks: LabDisks, cases: Iterable[Case], disturbance: Silence, faults: Faults) -> None:

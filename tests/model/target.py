@@ -40,9 +40,13 @@ class Target(Lio):
             perform(nexus, *command.arguments)
         return None
 
-    def register(self, nexus: str, key: int) -> None:
-        """Whatever was registered; key 0 unregisters."""
-        self._judge("register", self.call(nexus, "register", 0, key, pr_ioctl.FLAG_IGNORE_KEY))
+    def register(self, nexus: str, key: int, listed: bool = False) -> None:
+        """Whatever was registered; key 0 unregisters. listed: as `reservation.Disk.register`."""
+        if listed:
+            answer = self.call(nexus, "register", key, key)
+            if not answer or key not in self.keys.values():
+                return self._judge("register", answer)
+        return self._judge("register", self.call(nexus, "register", 0, key, pr_ioctl.FLAG_IGNORE_KEY))
 
     def reserve(self, nexus: str, key: int, reservation_type: int) -> None:
         """Raises ReservationError."""
@@ -75,9 +79,9 @@ class ModelDisk:
         assert answer is not None
         return answer
 
-    def register(self, key: int) -> None:
+    def register(self, key: int, *, listed: bool = False) -> None:
         """As `reservation.Disk.register`."""
-        self._send(self.device, Command("register", (key,)))
+        self._send(self.device, Command("register", (key, listed)))
         self.registered = True
 
     def reserve(self, own: int, reservation_type: int) -> None:

@@ -88,6 +88,25 @@ def test_a_host_is_registered_and_a_key_that_stands_already_is_replaced(tmp_path
     assert namespace.sent[1] == ("register", bytes(fake_ioctl.Registration(0xA, 0xA, pr_ioctl.FLAG_IGNORE_KEY, 0)))
 
 
+def test_a_host_that_has_its_key_registers_on_that_condition(tmp_path: Path) -> None:
+    namespace = Namespace(tmp_path)
+    namespace.keys = {OURS: 0xA, THEIRS: 0xB}
+    with fake_ioctl.disk(namespace):
+        namespace.disk.register(0xA, listed=True)
+    assert namespace.sent == [("register", bytes(fake_ioctl.Registration(0xA, 0xA, 0, 0)))]
+    assert namespace.disk.registered
+
+
+@pytest.mark.promise(2)
+def test_a_host_whose_key_is_gone_is_not_registered_again(tmp_path: Path) -> None:
+    namespace = Namespace(tmp_path)
+    namespace.keys, namespace.returns = {THEIRS: 0xB}, [0x18]
+    with fake_ioctl.disk(namespace), pytest.raises(Conflict):
+        namespace.disk.register(0xA, listed=True)
+    assert len(namespace.sent) == 1
+    assert not namespace.disk.registered
+
+
 def test_a_host_that_can_neither_be_registered_nor_replaced_is_not_registered(tmp_path: Path) -> None:
     namespace = Namespace(tmp_path)
     namespace.returns = [0x18, 0x18]

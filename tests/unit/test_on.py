@@ -168,7 +168,34 @@ def test_a_key_that_vanishes_right_after_registering_is_a_failure(tmp_path: Path
     world.faults[0] = fenced_at_once
     report = world.run("n1", "on", "n1")
     assert not report.ok
-    assert "gone again right after registering" in problems(report)
+    assert "was registered a moment ago and is gone" in problems(report)
+
+
+@pytest.mark.promise(2)
+@pytest.mark.parametrize("kind", [SCSI, NVME])
+def test_a_node_that_is_fenced_while_it_registers_again_stays_fenced(tmp_path: Path, kind: str) -> None:
+    """As when its disk hangs at the register command, another node fences it, and the disk goes on."""
+    world = World(tmp_path, kind=kind)
+    world.register("n2", "n1")
+
+    def fenced_first(command: Command) -> None:
+        if command.name == "register":
+            world.targets[0].preempt("n2", world.keys["n2"], world.keys["n1"], WERO)
+
+    world.faults[0] = fenced_first
+    report = world.run("n1", "on", "n1")
+    assert not report.ok
+    assert world.members() == {"n2"}
+    assert "was registered a moment ago and is gone" in problems(report)
+    assert "register: reservation conflict" in problems(report)
+
+
+def test_an_older_nexus_of_this_node_does_not_keep_the_new_one_from_being_registered(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n2", "n1")
+    world.targets[0].keys["n1, before"] = world.targets[0].keys.pop("n1")
+    assert world.run("n1", "on", "n1").ok
+    assert world.targets[0].keys["n1"] == world.keys["n1"]
 
 
 def test_a_target_that_registers_and_reports_an_error_is_not_believed(tmp_path: Path) -> None:

@@ -33,8 +33,9 @@ DEAD = 0x10000
 class Paths:
     """Device nodes sda, sdb, sdc that lead to one disk, and the map over them. Every ioctl is kept with its node.
 
-    returns  (node, name of the ioctl) → what it returns, for ever; else 0
-    hangs    nodes that do not answer anything until `release`
+    returns         (node, name of the ioctl) → what it returns, for ever; else 0
+    hangs           nodes that do not answer anything until `release`
+    conflicts_once  nodes whose next register is a reservation conflict
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,6 +44,7 @@ class Paths:
         self.sent: list[tuple[str, str]] = []
         self.returns: dict[tuple[str, str], int] = {}
         self.hangs: set[str] = set()
+        self.conflicts_once: set[str] = set()
         self.release = threading.Event()
         nodes = tuple(str(folder / name) for name in ("sda", "sdb", "sdc"))
         self.device = Device("/dev/mapper/m", str(folder / "dm-0"), "naa.1", MULTIPATH, nodes, map_name="m")
@@ -54,6 +56,9 @@ class Paths:
         self.sent.append((node, name))
         if node in self.hangs:
             self.release.wait(10)
+        if name == "register" and node in self.conflicts_once:
+            self.conflicts_once.remove(node)
+            return 0x18
         returned = next((self.returns[it] for it in ((node, name), (node, "*")) if it in self.returns), 0)
         if not returned and name == "read_keys":
             asked = fake_ioctl.ReadKeys.from_buffer(buffer)
@@ -159,6 +164,14 @@ def test_a_path_that_dies_while_it_is_registered_does_not_keep_the_others_from_i
     assert len(paths.changes()) == 3
     assert disk.registered
     assert disk.live_paths() == 2
+
+
+def test_a_path_without_registration_is_registered_beside_others_that_have_one(paths: Paths) -> None:
+    disk = paths.open()
+    paths.conflicts_once.add("sdb")
+    disk.register(0xA, listed=True)
+    assert paths.changes() == [(node, "register") for node in ("sda", "sdb", "sdb", "sdc")]
+    assert disk.registered
 
 
 def test_if_no_path_can_be_registered_the_map_can_still_be_asked(paths: Paths) -> None:

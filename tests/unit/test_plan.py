@@ -93,13 +93,23 @@ def test_a_refusal_says_why_and_what_to_do() -> None:
 def test_on_registers_first_whatever_the_list_says() -> None:
     """A listed key may stand for a nexus that is long gone."""
     for snapshot in STATES:
-        decision = plan.on(snapshot, OWN, 3, registered=False)
-        assert isinstance(decision, Refused if snapshot.type in SINGLE else Register)
+        decision = plan.on(snapshot, OWN, 3, registered=False, was_listed=False)
+        if snapshot.type in SINGLE:
+            assert isinstance(decision, Refused)
+        else:
+            assert decision == Register(OWN in snapshot.keys)
+
+
+@pytest.mark.promise(2)
+def test_on_does_not_register_a_node_whose_key_has_vanished_since_it_looked() -> None:
+    for snapshot in STATES:
+        decision = plan.on(snapshot, OWN, 3, registered=False, was_listed=True)
+        assert isinstance(decision, Refused if snapshot.type in SINGLE or OWN not in snapshot.keys else Register)
 
 
 def test_on_after_registering_reserves_only_where_nothing_is_reserved() -> None:
     for snapshot in STATES:
-        decision = plan.on(snapshot, OWN, 4, registered=True)
+        decision = plan.on(snapshot, OWN, 4, registered=True, was_listed=False)
         if snapshot.type in SINGLE or OWN not in snapshot.keys:
             assert isinstance(decision, Refused)
         elif snapshot.type:
@@ -111,12 +121,12 @@ def test_on_after_registering_reserves_only_where_nothing_is_reserved() -> None:
 def test_on_never_preempts() -> None:
     for snapshot in STATES:
         for registered in (True, False):
-            assert not isinstance(plan.on(snapshot, OWN, 3, registered), Preempt)
+            assert not isinstance(plan.on(snapshot, OWN, 3, registered, was_listed=registered), Preempt)
 
 
 @pytest.mark.promise(5)
 def test_on_names_the_holder_of_a_reservation_that_keeps_others_out() -> None:
-    decision = plan.on(Snapshot(1, (THIRD,), 1, THIRD), OWN, 3, registered=False)
+    decision = plan.on(Snapshot(1, (THIRD,), 1, THIRD), OWN, 3, registered=False, was_listed=False)
     assert f"0x{THIRD:x}" in str(decision)
     assert "write exclusive" in str(decision)
 
@@ -163,7 +173,7 @@ def test_a_snapshot_speaks_of_keys_and_type() -> None:
     assert "type 9" in str(Snapshot(1, (), 9, 0))
 
 
-@pytest.mark.parametrize("step", [Register(), Reserve(3), Preempt(VICTIM, 5)])
+@pytest.mark.parametrize("step", [Register(False), Reserve(3), Preempt(VICTIM, 5)])
 def test_a_step_in_words_names_the_keys(step: Register | Reserve | Preempt) -> None:
     assert f"0x{OWN:x}" in step.says(OWN)
     if isinstance(step, Preempt):

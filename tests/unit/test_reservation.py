@@ -271,6 +271,54 @@ def test_a_disk_knows_whether_it_registered_its_nexus(opened: ScsiDisk) -> None:
     assert opened.registered
 
 
+class Registers(Reads):
+    """REGISTER answers one after the other, the last for ever; `keys` are what is listed. What was sent is kept."""
+
+    def __init__(self, keys: list[int], *answers: int) -> None:
+        super().__init__((4, keys))
+        self.answers = list(answers)
+        self.sent: list[tuple[int, int, int]] = []
+
+    def __call__(self, request: int, buffer: bytearray) -> int:
+        if request != pr_ioctl.REQUESTS.register:
+            return super().__call__(request, buffer)
+        asked = fake_ioctl.Registration.from_buffer(buffer)
+        self.sent.append((asked.old_key, asked.new_key, asked.flags))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+CONFIRMED, ANEW = (0xA, 0xA, 0), (0, 0xA, pr_ioctl.FLAG_IGNORE_KEY)
+
+
+@pytest.mark.parametrize(
+    ("listed", "answers", "sent"),
+    [
+        (False, [0], [ANEW]),
+        (True, [0], [CONFIRMED]),
+        (True, [2, 0], [CONFIRMED, CONFIRMED]),
+        (True, [0x18, 0], [CONFIRMED, ANEW]),
+    ],
+    ids=["new", "registered", "registered, after a unit attention", "only an older nexus is registered"],
+)
+def test_a_nexus_is_registered_unconditionally_only_if_it_is_not_registered(
+    opened: ScsiDisk, listed: bool, answers: list[int], sent: list[tuple[int, int, int]]
+) -> None:
+    registers = Registers([0xA, 0xB], *answers)
+    with fake_ioctl.disk(registers):
+        opened.register(0xA, listed=listed)
+    assert registers.sent == sent
+    assert opened.registered
+
+
+@pytest.mark.promise(2)
+def test_a_node_whose_listed_key_is_gone_is_not_registered_again(opened: ScsiDisk) -> None:
+    registers = Registers([0xB], 0x18)
+    with fake_ioctl.disk(registers), pytest.raises(Conflict):
+        opened.register(0xA, listed=True)
+    assert registers.sent == [CONFIRMED]
+    assert not opened.registered
+
+
 def test_capabilities_are_asked_of_the_target(opened: ScsiDisk, watch: Watched) -> None:
     with fake_ioctl.disk(scsi=lambda _command, _room: Answer(bytes([0, 8, 0, 0x81, 0x20, 0, 0, 0]))):
         assert opened.capabilities().types == (3,)
