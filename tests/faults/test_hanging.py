@@ -169,7 +169,8 @@ def hang_all(disks: LabDisks, cases: Iterable[Case], disturbance: Silence, fault
     for each, agent in agents.items():
         with faults.injected(f"hangs at {each.site.split()[0]} in {each.action}, {each.how}"):
             _judge_answer(disks, each, agent.wait(), limit)
-            assert agent.still_there(), each
+            # An NVMe host gives a silent target's commands up by itself, after some seconds.
+            assert each.how == SILENT or agent.still_there(), each
             _judge_others(disks, each)
     disturbance.end()
     for each, agent in agents.items():
