@@ -22,7 +22,7 @@ modules = $(DESTDIR)$(libdir)/fence_pr
 
 # What is installed, with its mode and folder; $(1) is what to do with each: put or drop.
 define each
-$(call $(1),755,$(wildcard fence_pr_ioctl fence_pr_ioctl_guard),$(sbindir))
+$(call $(1),755,$(wildcard fence_pr_ioctl pr_fence_guard),$(sbindir))
 $(call $(1),644,$(wildcard lib/fence_pr/*.py),$(libdir)/fence_pr)
 $(call $(1),644,$(wildcard man/*.8),$(mandir)/man8)
 $(call $(1),644,$(wildcard completion/*),$(completionsdir))
@@ -57,7 +57,7 @@ install: install-files
 install-files:
 	rm -rf $(modules)/__pycache__ $(stale)
 	$(call each,put)
-	$(if $(filter-out /usr/sbin,$(sbindir)),sed -i "s|=/usr/sbin/|=$(sbindir)/|" $(DESTDIR)$(unitdir)/fence_pr_ioctl*.service)
+	$(if $(filter-out /usr/sbin,$(sbindir)),sed -i "s|=/usr/sbin/|=$(sbindir)/|" $(DESTDIR)$(unitdir)/pr_fence_guard.service)
 
 uninstall:
 	$(call each,drop)

@@ -8,10 +8,10 @@ from .guard_plan import LOG, REACTIONS, REBOOT, REGISTER, REPORT, RETURNED_PATHS
 from .option_table import FLAG, SECONDS, SELECT, Option
 from .record import Record
 
-GUARD = "fence_pr_ioctl_guard"
+GUARD = "pr_fence_guard"
 SHORTDESC = "Act at once when this node has been fenced off its shared disks"
 LONGDESC = """\
-fence_pr_ioctl_guard watches every disk on which the action on of fence_pr_ioctl registered this node since it \
+pr_fence_guard watches every disk on which the action on of fence_pr_ioctl registered this node since it \
 started (the files in /run/fence_pr_ioctl). Before the first on there is nothing to watch, and it does nothing.
 A node is fenced when, in two complete readings of one disk, its key is gone and a reservation shuts it out. \
 A disk that cannot be read proves nothing, and a disk on which nothing is reserved shuts nobody out: for both there \

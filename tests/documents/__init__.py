@@ -23,7 +23,7 @@ from tests.documents.filling import filled  # noqa: E402
 PARTLY_MADE: dict[str, Callable[[], dict[str, list[str]]]] = {
     "README.md": readme.parts,
     "man/fence_pr_ioctl.8": man_page.agent_parts,
-    "man/fence_pr_ioctl_guard.8": man_page.guard_parts,
+    "man/pr_fence_guard.8": man_page.guard_parts,
     "completion/fence_pr_ioctl": completion.parts,
     "rpm/fence-agents-pr-ioctl.spec": lambda: {"version": [f"Version:        {__version__}"]},
 }

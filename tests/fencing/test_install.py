@@ -76,8 +76,10 @@ def test_stonith_admin_reads_the_metadata(installed: Cluster) -> None:
     assert set(described(theirs, "actions/action")) >= set(described(ours, "actions/action"))
 
 
-def test_stonith_admin_lists_the_agent(installed: Cluster) -> None:
-    assert "fence_pr_ioctl" in installed.guest.run(["stonith_admin", "--list-installed"], check=True).stdout.split()
+def test_stonith_admin_lists_the_agent_and_not_the_guard(installed: Cluster) -> None:
+    """It takes every program whose name begins with fence_ for an agent."""
+    listed = installed.guest.run(["stonith_admin", "--list-installed"], check=True).stdout.split()
+    assert [name for name in listed if "fence" in name] == ["fence_pr_ioctl"]
 
 
 @pytest.mark.promise(5)

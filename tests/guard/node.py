@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from tests.lab.cluster import Node
     from tests.lab.guest import Completed, Guest, Running
 
-GUARD = "/project/fence_pr_ioctl_guard"
-NAME = "fence_pr_ioctl_guard"
+GUARD = "/project/pr_fence_guard"
+NAME = "pr_fence_guard"
 # A guest whose kernel ends when it reboots.
 NO_REBOOT = ("noreboot",)
 SECONDS = 60.0

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tests.packaging.container import Container
 
 AGENT = "/usr/sbin/fence_pr_ioctl"
-GUARD = "/usr/sbin/fence_pr_ioctl_guard"
-ENABLED_GUARD = "/etc/systemd/system/multi-user.target.wants/fence_pr_ioctl_guard.service"
+GUARD = "/usr/sbin/pr_fence_guard"
+ENABLED_GUARD = "/etc/systemd/system/multi-user.target.wants/pr_fence_guard.service"
 LIBRARY = "/usr/lib/fence_pr_ioctl"
 STATE = "/run/fence_pr_ioctl"
 # What package managers and the programs that they run write for themselves, and what is no machine's own.
@@ -27,7 +27,7 @@ MOUNTED = ("/proc", "/dev", "/exchange")
 def check_programs(machine: Container, version: str) -> None:
     """The agent does what it can do on a machine without disks; the guard waits for a person to switch it on."""
     assert machine.run([AGENT, "-V"]).stdout == f"fence_pr_ioctl {version}\n"
-    assert machine.run([GUARD, "-V"]).stdout == f"fence_pr_ioctl_guard {version}\n"
+    assert machine.run([GUARD, "-V"]).stdout == f"pr_fence_guard {version}\n"
     assert ENABLED_GUARD not in files(machine, "/etc")
     metadata = (PROJECT / "metadata" / "fence_pr_ioctl.xml").read_text()
     assert machine.run([AGENT, "-o", "metadata"]).stdout == metadata

@@ -27,7 +27,7 @@ DEBIANS_OWN = {
     f"usr/share/python3/runtime.d/{NAME}.rtupdate",
 }
 # What Debian's tools know of the guard's unit, until the package is purged.
-NOTED_UNTIL_PURGE = "/var/lib/systemd/deb-systemd-helper-enabled/fence_pr_ioctl_guard.service.dsh-also"
+NOTED_UNTIL_PURGE = "/var/lib/systemd/deb-systemd-helper-enabled/pr_fence_guard.service.dsh-also"
 
 
 def inside(machine: Container, path: Path) -> str:
@@ -87,7 +87,7 @@ def test_the_guard_is_switched_on_by_a_person_only(clean: Container, packages: P
     assert ENABLED_GUARD not in files(clean, "/etc")
     # What `systemctl enable` does.
     clean.run(["mkdir", "-p", ENABLED_GUARD.rpartition("/")[0]])
-    clean.run(["ln", "-s", "/lib/systemd/system/fence_pr_ioctl_guard.service", ENABLED_GUARD])
+    clean.run(["ln", "-s", "/lib/systemd/system/pr_fence_guard.service", ENABLED_GUARD])
     install(clean, packages)
     assert ENABLED_GUARD in files(clean, "/etc")
     clean.run(["dpkg", "--purge", NAME])

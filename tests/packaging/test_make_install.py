@@ -19,10 +19,10 @@ MODULES = {path.stem for path in (PROJECT / "lib/fence_pr").glob("*.py")}
 # Where each thing is expected; modules and byte code apart.
 EXPECTED = {
     "usr/sbin/fence_pr_ioctl": "fence_pr_ioctl",
-    "usr/sbin/fence_pr_ioctl_guard": "fence_pr_ioctl_guard",
-    "usr/lib/systemd/system/fence_pr_ioctl_guard.service": "systemd/fence_pr_ioctl_guard.service",
+    "usr/sbin/pr_fence_guard": "pr_fence_guard",
+    "usr/lib/systemd/system/pr_fence_guard.service": "systemd/pr_fence_guard.service",
     "usr/share/man/man8/fence_pr_ioctl.8": "man/fence_pr_ioctl.8",
-    "usr/share/man/man8/fence_pr_ioctl_guard.8": "man/fence_pr_ioctl_guard.8",
+    "usr/share/man/man8/pr_fence_guard.8": "man/pr_fence_guard.8",
     "usr/share/bash-completion/completions/fence_pr_ioctl": "completion/fence_pr_ioctl",
     "usr/lib/tmpfiles.d/fence_pr_ioctl.conf": "tmpfiles.d/fence_pr_ioctl.conf",
     "usr/share/doc/fence_pr_ioctl/README.md": "README.md",
@@ -119,7 +119,7 @@ def test_an_upgrade_leaves_nothing_of_the_older_version(tmp_path: Path) -> None:
 
 def test_it_runs_where_it_is(tmp_path: Path) -> None:
     make(tmp_path, "install", "PREFIX=/usr/local")
-    for program in ("fence_pr_ioctl", "fence_pr_ioctl_guard"):
+    for program in ("fence_pr_ioctl", "pr_fence_guard"):
         command = [f"{tmp_path}/usr/local/sbin/{program}", "-V"]
         assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == f"{program} {version()}\n"
 
@@ -127,9 +127,9 @@ def test_it_runs_where_it_is(tmp_path: Path) -> None:
 def test_the_unit_starts_the_guard_where_it_is(tmp_path: Path) -> None:
     for prefix in ("/usr", "/usr/local"):
         make(tmp_path, "install", f"PREFIX={prefix}")
-        unit = (tmp_path / f"{prefix[1:]}/lib/systemd/system/fence_pr_ioctl_guard.service").read_text()
+        unit = (tmp_path / f"{prefix[1:]}/lib/systemd/system/pr_fence_guard.service").read_text()
         (start,) = re.findall("^ExecStart=(.*)$", unit, re.MULTILINE)
-        assert start.split()[0] == f"{prefix}/sbin/fence_pr_ioctl_guard"
+        assert start.split()[0] == f"{prefix}/sbin/pr_fence_guard"
         assert re.findall("^EnvironmentFile=-(/[a-z]*)/", unit, re.MULTILINE) == ["/etc", "/etc"]
 
 

@@ -194,7 +194,7 @@ def test_a_key_that_is_gone_from_one_disk_reboots(storage: Storage, folder: str,
     storage.set(gone_from, (OTHER,))
     world.round()
     (done,) = world.done
-    assert done.startswith(f"reboot: fence_pr_ioctl_guard: {gone_from} (/dev/sd")
+    assert done.startswith(f"reboot: pr_fence_guard: {gone_from} (/dev/sd")
     assert "0x2a is gone" in done
 
 

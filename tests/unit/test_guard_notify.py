@@ -33,7 +33,7 @@ sys.exit(main(["--interval=0.05"]))
 @pytest.fixture(params=["path", "abstract"])
 def systemd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
     """systemd's end of the socket, and what NOTIFY_SOCKET says."""
-    name = str(tmp_path / "notify") if request.param == "path" else f"@fence_pr_ioctl_guard-test-{os.getpid()}"
+    name = str(tmp_path / "notify") if request.param == "path" else f"@pr_fence_guard-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(name.replace("@", "\0"))
         listening.settimeout(SECONDS)

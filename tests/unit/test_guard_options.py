@@ -38,7 +38,7 @@ def test_every_option_is_understood() -> None:
         (["test"], CHECK, 0),
         (["--fenced=log", "test"], CHECK, 0),
         (["repair", "254"], REPAIR, 254),
-        (["repair", "5", "/etc/watchdog.d/fence_pr_ioctl_guard"], REPAIR, 5),
+        (["repair", "5", "/etc/watchdog.d/pr_fence_guard"], REPAIR, 5),
         (["repair"], REPAIR, 1),
         (["repair", "0"], REPAIR, 1),
         (["repair", "256"], REPAIR, 1),

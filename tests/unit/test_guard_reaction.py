@@ -48,7 +48,7 @@ def test_a_healthy_disk_is_quiet(recorder: Recorder) -> None:
 def test_a_fenced_node_reboots_before_it_logs(recorder: Recorder) -> None:
     recorder.problem = "cannot reboot"
     reactor(recorder).found("naa.1", "naa.1 (/dev/sda)", FENCED, "fenced")
-    assert recorder.done == ["reboot: fence_pr_ioctl_guard: naa.1 (/dev/sda): fenced; rebooting at once"]
+    assert recorder.done == ["reboot: pr_fence_guard: naa.1 (/dev/sda): fenced; rebooting at once"]
     assert recorder.said == [(log.FAILURE, "naa.1 (/dev/sda): fenced; cannot reboot")]
 
 

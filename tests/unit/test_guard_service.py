@@ -17,7 +17,7 @@ from tests.unit.process import PROJECT
 if TYPE_CHECKING:
     from pathlib import Path
 
-UNIT = PROJECT / "systemd" / "fence_pr_ioctl_guard.service"
+UNIT = PROJECT / "systemd" / "pr_fence_guard.service"
 EXECUTABLE = PROJECT / GUARD
 
 
