@@ -79,7 +79,8 @@ def test_stonith_admin_reads_the_metadata(installed: Cluster) -> None:
 def test_stonith_admin_lists_the_agent_and_not_the_guard(installed: Cluster) -> None:
     """It takes every program whose name begins with fence_ for an agent."""
     listed = installed.guest.run(["stonith_admin", "--list-installed"], check=True).stdout.split()
-    assert [name for name in listed if "fence" in name] == ["fence_pr_ioctl"]
+    assert "fence_pr_ioctl" in listed
+    assert not [name for name in listed if "guard" in name]
 
 
 @pytest.mark.promise(5)
