@@ -148,7 +148,7 @@ def _not_a_block_device(mode: int) -> str:
 
 
 def _from_number(name: str, major: int, minor: int, places: Places) -> Device:
-    folder = os.path.realpath(f"{places.sysfs}/dev/block/{major}:{minor}")
+    folder = _target(f"{places.sysfs}/dev/block/{major}:{minor}")
     if not os.path.isdir(folder):
         raise DeviceRefused(name, f"the kernel has no block device {major}:{minor}")
     kernel_name = os.path.basename(folder)
@@ -169,7 +169,7 @@ def _refuse_kind(name: str, kernel_name: str, folder: str) -> None:
     kind = kernel_name.rstrip("0123456789")
     if kind in _NOT_RESERVABLE:
         raise DeviceRefused(name, _NOT_RESERVABLE[kind])
-    if os.path.basename(os.path.realpath(f"{folder}/device/subsystem")) != "scsi":
+    if os.path.basename(_target(f"{folder}/device/subsystem")) != "scsi":
         raise DeviceRefused(name, "is neither a SCSI nor an NVMe disk; its driver has no persistent reservations")
     if read_attribute(f"{folder}/device/type") not in _DISK_TYPES:
         raise DeviceRefused(name, "is a SCSI device, but not a disk")
@@ -218,6 +218,14 @@ def _map_over(folder: str) -> str:
         if read_attribute(f"{holders}/{holder}/dm/uuid").startswith("mpath-"):
             return holder
     return ""
+
+
+def _target(link: str) -> str:
+    """Where a link in sysfs leads, "" if the device goes just now: realpath looks first and reads the link then."""
+    try:
+        return os.path.realpath(link)
+    except OSError:
+        return ""
 
 
 def _entries(folder: str) -> list[str]:

@@ -198,6 +198,23 @@ def test_a_node_without_a_device_behind_it_is_refused(machine: Machine) -> None:
     assert "the kernel has no block device 8:99" in refusal(machine, stale)
 
 
+@pytest.mark.parametrize("gone", ["8:0", "subsystem"])
+def test_a_disk_that_goes_while_it_is_looked_at_is_refused(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """What is a link at one moment is gone at the next."""
+    node = machine.disk("sda", 0, WWID)
+    readlink = os.readlink
+
+    def goes(path: str) -> str:
+        if path.endswith(gone):
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return readlink(path)
+
+    monkeypatch.setattr(os, "readlink", goes)
+    assert refusal(machine, node)
+
+
 @pytest.mark.parametrize(
     ("link", "name"),
     [
