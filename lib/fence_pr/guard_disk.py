@@ -175,7 +175,7 @@ class GuardedDisk:
         return remembered is not None and remembered.key == own
 
     def _mend(self, live: list[str], registrations: int) -> None:
-        """Register returned paths, in a thread; once for the same paths and registrations."""
+        """Register returned paths, in a thread; not again for paths and registrations for which it did nothing."""
         self._mender = self._mender or Worker(self._register)
         if self._mended != (live, registrations) and not self._mender.busy_since:
             self._mended = (live, registrations)
@@ -189,8 +189,8 @@ class GuardedDisk:
         live, _ = self._mended
         with self._around.registering:
             outcome = register_returned(live, own, lambda *command: send_register(mender, *command), _boot_time)
-        if outcome.unknown:
-            self._mended = None
+        if outcome.unknown or outcome.registered:
+            self._mended = None  # what was registered may be lost again before anybody has seen it
         self._tell(outcome, own)
 
     def _tell(self, outcome: Outcome, own: int) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 GUARD = "/project/pr_fence_guard"
 NAME = "pr_fence_guard"
+WATCHED = ": watched, this node is registered"
 # A guest whose kernel ends when it reboots.
 NO_REBOOT = ("noreboot",)
 SECONDS = 60.0
@@ -28,9 +29,10 @@ def allowed_seconds() -> float:
 
 def start(node: Node, *options: str, watching: int = 3, path: str = "") -> Running:
     """Start the guard, and return when it watches so many disks. path: a folder with programs to be found first."""
+    before = len(said(node, WATCHED))
     environment = {"PATH": f"{path}:/usr/sbin:/usr/bin"} if path else None
     running = node.start([GUARD, *options], env=environment, timeout=LIFE_SECONDS)
-    wait_until(lambda: len(said(node, ": watched, this node is registered")) >= watching or running.done())
+    wait_until(lambda: len(said(node, WATCHED)) >= before + watching or running.done())
     assert not running.done(), running.wait()
     return running
 

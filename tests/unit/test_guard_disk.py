@@ -452,6 +452,33 @@ def test_with_register_each_path_is_asked_once_for_each_change(storage: Storage,
     assert len(storage.registers) == 4
 
 
+@pytest.mark.parametrize(
+    ("outcome", "asked"),
+    [
+        (Outcome(registered=("/dev/sdc",), witnesses=("/dev/sda",)), 3),
+        (Outcome(unknown=(("/dev/sdc", "it did not answer"),), witnesses=("/dev/sda",)), 3),
+        (Outcome(refused=(("/dev/sdc", "conflict"),), witnesses=("/dev/sda",)), 1),
+    ],
+)
+def test_a_path_that_is_lost_again_at_once_is_registered_again(
+    storage: Storage, folder: str, monkeypatch: pytest.MonkeyPatch, outcome: Outcome, asked: int
+) -> None:
+    """To the guard it looks as if nothing had changed; only what was refused stays refused."""
+    storage.add(A, "/dev/sda", "/dev/sdc", keys=(OWN,))
+    calls: list[list[str]] = []
+
+    def register_returned(paths: list[str], *_: object) -> Outcome:
+        calls.append(paths)
+        return outcome
+
+    monkeypatch.setattr(guard_disk, "register_returned", register_returned)
+    world = World(folder, storage, "--returned-paths=register")
+    for _ in range(3):
+        world.guard._everybody_at = 0.0
+        world.round()
+    assert len(calls) == asked
+
+
 def test_with_register_a_fenced_node_sends_nothing(storage: Storage, folder: str) -> None:
     storage.add(A, "/dev/sda", "/dev/sdc", keys=(OTHER,))
     world = World(folder, storage, "--returned-paths=register")
