@@ -54,6 +54,7 @@ def request(options: Options) -> Request:
         attempts=int(options.text("retry_on")),
         attempt_sleep=options.seconds("stonith_status_sleep"),
         limit=limit(options),
+        nodeid=options.text("node"),
         corosync_conf=options.text("corosync_conf"),
     )
 

@@ -9,14 +9,16 @@ from .record import Record
 
 CONF = "/etc/corosync/corosync.conf"
 _MOST_BYTES = 1 << 20
+_NODEID_DIGITS = 10
 
 
 class Node(Record):
-    """One entry of the nodelist. position counts from 0, as corosync-cmapctl does."""
+    """One entry of the nodelist. position counts from 0, as corosync-cmapctl does; nodeid 0: it does not say."""
 
     position: int
     name: str
     addresses: tuple[str, ...]
+    nodeid: int = 0
 
     def called(self) -> str:
         """The name, or the first address of a node without one; "" if it has neither."""
@@ -32,6 +34,11 @@ class Cluster(Record):
     def node(self, name: str) -> Node | None:
         """The node called `name`; a node without a name is called by its first address."""
         return next((node for node in self.nodes if node.called() == name), None)
+
+    def with_nodeid(self, nodeid: int) -> Node | None:
+        """The only node with this nodeid."""
+        found = [node for node in self.nodes if nodeid and node.nodeid == nodeid]
+        return found[0] if len(found) == 1 else None
 
     def names(self) -> list[str]:
         """What every node is called."""
@@ -80,7 +87,9 @@ def parse(text: str) -> Cluster:
 
 def _node(position: int, values: dict[str, str]) -> Node:
     rings = sorted(key for key in values if key.startswith("ring") and key.endswith("_addr"))
-    return Node(position, values.get("name", ""), tuple(values[ring] for ring in rings))
+    nodeid = values.get("nodeid", "")
+    number = int(nodeid) if nodeid.isascii() and nodeid.isdigit() and len(nodeid) <= _NODEID_DIGITS else 0
+    return Node(position, values.get("name", ""), tuple(values[ring] for ring in rings), number)
 
 
 def local_node(cluster: Cluster, hostname: str, addresses: frozenset[str]) -> str:

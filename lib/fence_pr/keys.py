@@ -105,6 +105,21 @@ def named(plug: str, key: str, cluster: Cluster, method: str = HASH64) -> Regist
     return Registrant(plug, of_node(plug, cluster, method))
 
 
+def plug_of(plug: str, key: str, nodeid: str, cluster: Cluster) -> str:
+    """The plug that a call means: its own, or the name of the node with the nodeid, where nothing else names one.
+
+    Raises NodeUnknown if no node has the nodeid, UsageError if plug and nodeid are of two nodes.
+    """
+    node = cluster.with_nodeid(int(nodeid)) if nodeid else None
+    if plug or key or not nodeid:
+        if node and cluster.node(plug) not in (None, node):
+            raise UsageError("node", nodeid, f"is {node.called()} in corosync.conf, and the plug is {plug}")
+        return plug
+    if node is None or not node.called():
+        raise NodeUnknown(nodeid, "no node of corosync.conf has this nodeid")
+    return node.called()
+
+
 def is_number(plug: str) -> bool:
     """Whether the plug is written as a key, not as a name."""
     return plug[:2] in ("0x", "0X")

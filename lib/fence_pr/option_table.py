@@ -91,6 +91,8 @@ OPTIONS = (
            " All nodes must name the same disks, in any order", 1, "d", "", "list", required=True),
     Option("nodename", STRING, "Node to act on, where no plug is given (the cluster sends it)", 1, "", "", "node",
            advertised=False),
+    Option("node", STRING, "Node to act on by its nodeid in corosync.conf, where nothing else names it (dlm_controld"
+           " sends it)", 1, "", "", "nodeid", advertised=False),
     Option("key", STRING, "Key of the node to act on, hexadecimal, in place of the one made from its name", 1, "k", "",
            "key"),
     Option("key_value", SELECT, "How a node's name becomes its key: hash64 (64 bits of a cryptographic hash of cluster"
@@ -144,6 +146,6 @@ OPTIONS = (
     Option("vgs_path", STRING, "Path to vgs", 300, "", "", "path", ignored=_NO_HELPER),
 )  # fmt: skip
 
-# Sent by the cluster stack to every agent, and of no use here: agent and name by old cluster managers, node and
-# fail_time by dlm_controld.
-UNUSED_NAMES = ("agent", "name", "node", "fail_time")
+# Sent by the cluster stack to every agent, and of no use here: agent and name by old cluster managers, fail_time by
+# dlm_controld.
+UNUSED_NAMES = ("agent", "name", "fail_time")

@@ -21,6 +21,7 @@ MOST_INPUT_BYTES = 1 << 20
 _MOST_DEVICES = 1024
 _MOST_WARNINGS = 20
 _MOST_DIGITS = 9
+_NODEID_DIGITS = 10
 
 
 class Options(Record):
@@ -139,7 +140,7 @@ def _check_call(options: Options) -> None:
     if action in ("help", "version", *_DOCUMENT_ACTIONS):
         return
     plug, separator = options.plug(), options.text("plug_separator")
-    if action in _NODE_ACTIONS and not plug and not options.text("key"):
+    if action in _NODE_ACTIONS and not (plug or options.text("key") or options.text("node")):
         raise MissingOption("plug", "You have to enter plug number or machine identification")
     if separator and separator in plug:
         raise UsageError("plug", plug, "only one node a call")
@@ -174,6 +175,8 @@ def checked(option: Option, value: str) -> str:
         raise UsageError(option.name, value.replace("\0", "\\0"), "contains a NUL character")
     if option.name == "action":
         return canonical_action(value)
+    if option.name == "node" and not _is_number(value, _NODEID_DIGITS):
+        raise UsageError(option.name, value, "is not the nodeid of a node")
     if option.kind in (FLAG, BOOLEAN):
         return _checked_boolean(option, value)
     if option.kind == INTEGER and not _is_number(value):
@@ -203,5 +206,5 @@ def _is_seconds(value: str) -> bool:
     return _is_number(whole) and (not point or _is_number(fraction))
 
 
-def _is_number(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+def _is_number(value: str, most_digits: int = _MOST_DIGITS) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= most_digits

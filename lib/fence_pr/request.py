@@ -38,6 +38,7 @@ class Request(Record):
     attempts: int
     attempt_sleep: float
     limit: float | None
+    nodeid: str = ""
     corosync_conf: str = corosync.CONF
     state_folder: str = state.FOLDER
     places: device.Places = device.SYSTEM
@@ -70,7 +71,8 @@ class Job:
     def named(self) -> Registrant:
         """The node that the call names. Raises UsageError or NodeUnknown."""
         request = self.request
-        return keys.named(request.plug, request.key, self.cluster, request.key_method)
+        plug = keys.plug_of(request.plug, request.key, request.nodeid, self.cluster)
+        return keys.named(plug, request.key, self.cluster, request.key_method)
 
     def local_name(self) -> str:
         """This node's name; "" if there is no nodelist or this machine is not on it."""

@@ -37,10 +37,11 @@ def test_arguments_do_what_standard_input_does(lab: Cluster) -> None:
     assert (status.returncode, status.stdout, status.stderr) == (2, "Status: OFF\n", "")
 
 
-def test_without_an_action_it_is_off(lab: Cluster) -> None:
-    """As dlm_controld calls it."""
+@pytest.mark.parametrize("connected", ["", "port=n2\n"])
+def test_without_an_action_it_is_off(lab: Cluster, connected: str) -> None:
+    """As dlm_controld calls it: the device's parameters, those of the node's connection to it, and its own two."""
     unfence(lab, "n1", "n2")
-    lines = f"node=2\nfail_time=1790000000\nport=n2\ndevices={disks(lab.n1, LUNS)}\n"
+    lines = f"devices={disks(lab.n1, LUNS)}\n{connected}node=2\nfail_time=1790000000\n"
     done = lab.n1.run([AGENT], stdin=lines)
     assert (done.returncode, done.stdout) == (0, "Success: Powered OFF\n")
     assert lab.reservation("a").keys.keys() == {"n1"}

@@ -83,7 +83,7 @@ def lines_of(text: str) -> dict[str, str]:
 def complete(chosen: Options) -> None:
     """A call that may touch disks says on which node, on which disks, and within which time."""
     if chosen.action() in ("on", "off", "status"):
-        assert chosen.plug() or chosen.text("key")
+        assert chosen.plug() or chosen.text("key") or chosen.text("node")
         assert chosen.devices()
         assert chosen.flag("disable_timeout") or chosen.seconds("power_timeout") > 0
     for value in chosen.values.values():

@@ -69,9 +69,9 @@ nodelist {
 PARSED = Cluster(
     "my cluster",
     (
-        Node(0, "n1", ("10.0.0.1", "10.1.0.1")),
+        Node(0, "n1", ("10.0.0.1", "10.1.0.1"), 7),
         Node(1, "n2", ("fd00::2",)),
-        Node(2, "", ("10.0.0.3", "10.1.0.3")),
+        Node(2, "", ("10.0.0.3", "10.1.0.3"), 9),
     ),
 )
 
@@ -83,6 +83,18 @@ def test_cluster_name_and_nodes_in_their_order(ending: str) -> None:
 
 def test_positions_count_from_the_top_of_the_list_whatever_the_node_ids() -> None:
     assert [(node.position, node.called()) for node in PARSED.nodes] == [(0, "n1"), (1, "n2"), (2, "10.0.0.3")]
+
+
+def test_a_node_by_its_nodeid_if_one_alone_has_it() -> None:
+    assert PARSED.with_nodeid(7) == PARSED.nodes[0]
+    assert PARSED.with_nodeid(9) == PARSED.nodes[2]
+    assert PARSED.with_nodeid(2) is PARSED.with_nodeid(0) is None
+    assert Cluster("x", (Node(0, "a", (), 1), Node(1, "b", (), 1))).with_nodeid(1) is None
+
+
+@pytest.mark.parametrize("text", ["", "0", "x", "-1", "1.0", "\u0661", "12345678901"])
+def test_what_is_no_nodeid_is_none(text: str) -> None:
+    assert parse(f"nodelist {{\n node {{\n name: a\n nodeid: {text}\n }}\n}}").nodes == (Node(0, "a", ()),)
 
 
 def test_a_node_goes_by_its_name_or_else_by_its_first_address() -> None:

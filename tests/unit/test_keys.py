@@ -184,6 +184,37 @@ def same_16_bits() -> tuple[str, str]:
     raise AssertionError
 
 
+NUMBERED = Cluster("lab", (Node(0, "n1", (), 1), Node(1, "n2", (), 2), Node(2, "", ("192.0.2.3",), 3)))
+
+
+@pytest.mark.parametrize(
+    ("plug", "key", "nodeid", "meant"),
+    [
+        ("", "", "2", "n2"),
+        ("", "", "3", "192.0.2.3"),
+        ("n2", "", "2", "n2"),
+        ("n2", "", "", "n2"),
+        ("n2", "", "4", "n2"),
+        ("0x7", "", "2", "0x7"),
+        ("", "0x7", "2", ""),
+    ],
+)
+def test_a_nodeid_names_a_node_where_nothing_else_does(plug: str, key: str, nodeid: str, meant: str) -> None:
+    assert keys.plug_of(plug, key, nodeid, NUMBERED) == meant
+
+
+def test_a_nodeid_of_another_node_than_the_plug_is_refused() -> None:
+    """The caller would take one node for fenced, and it was the other."""
+    with pytest.raises(UsageError, match=r"is n2 in corosync\.conf, and the plug is n1"):
+        keys.plug_of("n1", "", "2", NUMBERED)
+
+
+@pytest.mark.parametrize("known", [NUMBERED, Cluster("lab")])
+def test_a_nodeid_of_no_node_is_refused(known: Cluster) -> None:
+    with pytest.raises(NodeUnknown, match=r"node 4: no node of corosync\.conf has this nodeid"):
+        keys.plug_of("", "", "4", known)
+
+
 def test_two_nodes_with_one_key_are_refused_by_name() -> None:
     first, second = same_16_bits()
     both = cluster("n1", first, second)

@@ -145,6 +145,19 @@ def test_unknown_names_beside_an_action_are_ignored_with_a_warning_and_known_noi
 
 
 @pytest.mark.promise(8)
+def test_dlm_controld_may_name_the_node_by_its_nodeid_alone() -> None:
+    chosen = options.from_stdin(b"devices=/dev/sda\nnode=4294967295\nfail_time=1700000000\n")
+    assert (chosen.action(), chosen.plug(), chosen.text("node")) == ("off", "", "4294967295")
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize("nodeid", ["", "n2", "-2", "0x2", "2.0", "\u0662", "12345678901"])
+def test_what_is_no_nodeid_is_refused(nodeid: str) -> None:
+    with pytest.raises(UsageError, match="is not the nodeid of a node"):
+        stdin(f"node={nodeid}")
+
+
+@pytest.mark.promise(8)
 def test_an_empty_call_names_what_is_missing() -> None:
     with pytest.raises(MissingOption) as refused:
         options.from_stdin(b"")
@@ -385,8 +398,7 @@ def test_every_option_is_understood_both_ways(option: Option) -> None:
     value = {"integer": "3", "second": "4", "boolean": "1", FLAG: "1"}.get(option.kind, "x")
     if option.choices:
         value = option.choices[-1]
-    if option.name == "action":
-        value = "status"
+    value = {"action": "status", "node": "7"}.get(option.name, value)
     expected = argv(f"--{option.long()}" if option.kind == FLAG else f"--{option.long()}={value}")
     assert expected.text(option.name) == value
     for name in option.names():
@@ -431,7 +443,7 @@ def test_no_input_crashes_and_none_fences_unless_it_says_so(data: bytes, complet
     if chosen is None or chosen.action() != "off":
         return
     assert chosen.devices()
-    assert chosen.plug() or chosen.text("key")
+    assert chosen.plug() or chosen.text("key") or chosen.text("node")
     lines = [line.strip() for line in call.decode("utf-8", "surrogateescape").split("\n")]
     names = {line.partition("=")[0].rstrip().replace("-", "_") for line in lines if line and line[0] != "#"}
     assert names & {"action", "option"} or names <= {*NAMES, "agent", "name", "node", "fail_time"}
