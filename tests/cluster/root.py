@@ -56,6 +56,6 @@ class Stack:
             records.symlink_to("../../etc/iscsi")
 
 
-BOOKWORM = Stack("bookworm", ("pcs", "fence-agents", "python3-pkg-resources"))
-TRIXIE = Stack("trixie", ("pcs", "fence-agents-common", "fence-agents-scsi", "fence-agents-mpath"))
-FORKY = Stack("forky", ("pcs", "fence-agents-common", "fence-agents-scsi", "fence-agents-mpath"))
+BOOKWORM = Stack("bookworm", ("pcs", "fence-agents", "python3-pkg-resources", "dlm-controld"))
+NEWER = ("pcs", "fence-agents-common", "fence-agents-scsi", "fence-agents-mpath", "dlm-controld")
+TRIXIE, FORKY = Stack("trixie", NEWER), Stack("forky", NEWER)
