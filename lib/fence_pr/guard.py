@@ -43,10 +43,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .guard_reader import Worker
+
 # How long a thread may be at work otherwise than waiting for a disk.
 _PATIENCE_SECONDS = 5.0
 _STATE_SETTLES_NANOSECONDS = 1_000_000_000
 _END_SECONDS = 5.0
+# How many signs of life systemd gets in the time after which it would miss one; each wakes it up.
+_SIGNS_OF_LIFE = 4
 
 
 def main(arguments: list[str]) -> int:
@@ -94,6 +98,7 @@ class Guard:
         self._noted: int | None = -1
         self._unreadable: dict[str, str] = {}
         self._everybody_at = 0.0
+        self._alive_at = 0.0
         self._status = ""
 
     def run(self) -> int:
@@ -136,9 +141,15 @@ class Guard:
             disk.judge_silence(now)
             if paths:
                 disk.judge_paths()
-        if self._notifier.watchdog and not any(worker.overdue(now, _PATIENCE_SECONDS) for worker in workers):
-            self._notifier.tell(ALIVE)
+        self._show_life(now, workers)
         return True
+
+    def _show_life(self, now: float, workers: list[Worker]) -> None:
+        if not self._notifier.watchdog or now < self._alive_at:
+            return
+        if not any(worker.overdue(now, _PATIENCE_SECONDS) for worker in workers):
+            self._alive_at = now + self._notifier.watchdog / _SIGNS_OF_LIFE
+            self._notifier.tell(ALIVE)
 
     def _remember(self) -> None:
         """Bring the disks up to date with what the action on has noted."""

@@ -119,9 +119,10 @@ def _send(fd: int, operation: str, command: bytes, size: int) -> bytes:
     except OSError as error:
         raise status.failure(device_name(fd), operation, -(error.errno or 0)) from error
     *_, sam, _, _, sense_length, host, driver, residual, _, _ = _HEADER.unpack(header)
-    problem = judge(device_name(fd), operation, sam, host, driver, sense.tobytes()[:sense_length])
-    if problem:
-        raise problem
+    if sam or host or driver:
+        problem = judge(device_name(fd), operation, sam, host, driver, sense.tobytes()[:sense_length])
+        if problem:
+            raise problem
     return data.tobytes()[: size - residual] if 0 <= residual <= size else b""
 
 

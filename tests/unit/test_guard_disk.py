@@ -99,7 +99,7 @@ class World:
         self.done: list[str] = []
         self.said: list[str] = []
         self.told: list[str] = []
-        self.watchdog = 30.0
+        self.watchdog = 1e-6  # a sign of life in each round
         settings = parse([*QUICK, *options])
         reactor = Reactor(settings.policy, self, self._say)  # type: ignore[arg-type]
         around = Surroundings(settings, reactor, self._say, _thread.allocate_lock(), folder)
@@ -295,6 +295,16 @@ def test_a_disk_that_hangs_holds_up_no_other_and_not_the_sign_of_life(storage: S
     world.round(hanging=1)
     assert [B in done for done in world.done] == [True]
     assert world.told == [ALIVE]
+
+
+def test_systemd_is_woken_up_no_more_often_than_it_needs(storage: Storage, folder: str) -> None:
+    world = World(folder, storage)
+    world.watchdog = 30.0
+    for later, signs in ((0.0, 1), (7.0, 1), (7.6, 2)):
+        world.guard._alive_at -= later
+        world.round()
+        world.guard._alive_at += later
+        assert world.told.count(ALIVE) == signs
 
 
 def test_a_thread_that_is_stuck_elsewhere_ends_the_sign_of_life(

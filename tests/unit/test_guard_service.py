@@ -53,7 +53,7 @@ def test_what_the_guard_needs_is_not_taken_from_it(service: dict[str, str]) -> N
     )
     devices = [line.partition("=")[2] for line in lines() if line.startswith("DeviceAllow=")]
     assert devices == ["block-* r", f"{KERNEL_LOG} w"]
-    assert "@reboot" in service["SystemCallFilter"].split()
+    assert "reboot" in service["SystemCallFilter"].split()
     assert service["RestrictAddressFamilies"] == "AF_UNIX"
 
 

@@ -1,7 +1,8 @@
 """Process 1 of a guest: a writable root, a service for the guest and for each node, and then only wait.
 
 The kernel's command line hands over, as environment: LAB_MODULES (the host's folder of kernel modules, if any),
-LAB_HOST (the folder through which the host passes large requests) and LAB_NODES ("n1,n2,n3").
+LAB_HOST (the folder through which the host passes large requests), LAB_NODES ("n1,n2,n3") and, where another program
+is to be process 1 in the end, LAB_INIT (its path).
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def main() -> None:
         _mount_first()
         _make_root_writable()
         _mount_rest()
+        if "LAB_INIT" in os.environ and os.fork():
+            os.execv(os.environ["LAB_INIT"], ["init"])
         _start_services()
     except BaseException:  # whatever it is, the host must see it: nobody else can
         traceback.print_exc()
@@ -67,8 +70,9 @@ def _mount_rest() -> None:
     for path in ("/run", "/tmp", "/dev/shm"):
         system.mount("tmpfs", path)
     system.mount("devpts", "/dev/pts", options="ptmxmode=0666")
-    for name, target in (("fd", "/proc/self/fd"), ("log", "/run/log")):
-        Path("/dev", name).symlink_to(target)
+    Path("/dev/fd").symlink_to("/proc/self/fd")
+    if "LAB_INIT" not in os.environ:  # else that program has a log of its own
+        Path("/dev/log").symlink_to("/run/log")
     for path in NODE_PRIVATE:
         Path(path).mkdir(parents=True, exist_ok=True)
     Path("/dev/mapper").mkdir(exist_ok=True)
