@@ -97,7 +97,7 @@ def test_monitor_fails_without_a_fitting_reservation(lab: Cluster) -> None:
     assert "nothing is reserved: every node can write" in line
     assert lab.n1.pr("a", "reserve", key("n1"), WRITE_EXCLUSIVE) == 0
     (line,) = fail(lab.n1, "monitor")
-    assert "write exclusive: only its holder can write" in line
+    assert "the reservation in force is write exclusive: only its holder can write" in line
 
 
 def test_on_refuses_a_disk_that_somebody_holds_alone(lab: Cluster) -> None:

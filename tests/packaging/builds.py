@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.documents import commands
+from tests.documents.commands import PACKAGING
 from tests.packaging.container import EXCHANGE, Container
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -27,18 +31,55 @@ def version() -> str:
 
 
 @dataclass(frozen=True)
-class Packages:
-    """What was built of one version. All paths are below the container's shared folder."""
+class Binaries:
+    """What a person installs. All paths are below the container's shared folder."""
+
+    deb: Path
+    rpm: Path
+
+
+@dataclass(frozen=True)
+class Packages(Binaries):
+    """All that can be built of one version."""
 
     source: Path
-    deb: Path
     changes: Path
-    rpm: Path
     source_rpm: Path
 
 
-def build(container: Container, wanted: str) -> Packages:
-    """Build all packages of the version in the container's shared folder."""
+def build(container: Container) -> Packages:
+    """Build this version's packages, sources included, in the container's shared folder."""
+    source = _source(container, version())
+    folder = source.parent
+    inside = f"{EXCHANGE}/{folder.name}"
+    container.run(["tar", "-czf", f"{source.name}.tar.gz", source.name], cwd=inside)
+    container.run(["dpkg-buildpackage", "-us", "-uc"], cwd=f"{inside}/{source.name}")
+    container.run(["rpmbuild", "-ta", *_rpm_options(folder), f"{source.name}.tar.gz"], cwd=inside)
+    return Packages(
+        source=source,
+        deb=_only(folder, "*.deb"),
+        changes=_only(folder, "*.changes"),
+        rpm=_only(folder, "rpm/RPMS/noarch/*.rpm"),
+        source_rpm=_only(folder, "rpm/SRPMS/*.rpm"),
+    )
+
+
+def build_older(container: Container) -> Binaries:
+    """Build an older version with one module more, by the commands of the documents, in a git repository of its own."""
+    source = _source(container, OLDER)
+    folder = source.parent
+    _commit(source)
+    for command in commands.run_by(PACKAGING):
+        words = command.text.replace("VERSION", OLDER).split()
+        if command.program == "git":
+            _git(source, words)
+            continue
+        more = _rpm_options(folder) if command.program == "rpmbuild" else []
+        container.run([*words, *more], cwd=f"{EXCHANGE}/{folder.name}/{source.name}")
+    return Binaries(deb=_only(folder, "*.deb"), rpm=_only(folder, "rpm/RPMS/noarch/*.rpm"))
+
+
+def _source(container: Container, wanted: str) -> Path:
     folder = container.exchange / wanted
     source = folder / f"fence_pr_ioctl-{wanted}"
     _copy(source)
@@ -46,24 +87,30 @@ def build(container: Container, wanted: str) -> Packages:
         _make_older(source, wanted)
     # rpm's own scripts are written for distributions where sh is bash.
     container.run(["ln", "-sf", "bash", "/usr/bin/sh"])
-    inside = f"{EXCHANGE}/{wanted}"
-    container.run(["tar", "-czf", f"{source.name}.tar.gz", source.name], cwd=inside)
-    container.run(["dpkg-buildpackage", "-us", "-uc"], cwd=f"{inside}/{source.name}")
-    # Debian's rpm knows of no Debian package, so it cannot see that what the build needs is there.
-    rpmbuild = ["rpmbuild", "-ta", "--nodeps", "--define", f"_topdir {inside}/rpm"]
-    container.run([*rpmbuild, f"{source.name}.tar.gz"], cwd=inside)
+    return source
 
-    def only(pattern: str) -> Path:
-        (found,) = folder.glob(pattern)
-        return found
 
-    return Packages(
-        source=source,
-        deb=only("*.deb"),
-        changes=only("*.changes"),
-        rpm=only("rpm/RPMS/noarch/*.rpm"),
-        source_rpm=only("rpm/SRPMS/*.rpm"),
-    )
+def _rpm_options(folder: Path) -> list[str]:
+    """Debian's rpm knows of no Debian package, so it cannot see that what the build needs is there."""
+    return ["--nodeps", "--define", f"_topdir {EXCHANGE}/{folder.name}/rpm"]
+
+
+def _commit(source: Path) -> None:
+    assert not (source / ".git").exists(), "this is for a repository of its own"
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=all"]):
+        _git(source, [*git, *words])
+
+
+def _git(source: Path, words: list[str]) -> None:
+    """Run git in the repository that is here, whatever repository the environment names."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    subprocess.run(words, cwd=source, env=environment, check=True)
+
+
+def _only(folder: Path, pattern: str) -> Path:
+    (found,) = folder.glob(pattern)
+    return found
 
 
 def _copy(target: Path) -> None:
@@ -71,7 +118,7 @@ def _copy(target: Path) -> None:
     for path in PROJECT.iterdir():
         if path.is_dir() and not path.name.startswith((".", *LEFT_OUT)):
             shutil.copytree(path, target / path.name, ignore=shutil.ignore_patterns("__pycache__"))
-        elif path.is_file():
+        elif path.is_file() and path.name != ".git":  # in a worktree it is a file, and leads to the repository
             shutil.copy2(path, target / path.name)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.packaging.builds import Packages
+    from tests.packaging.builds import Binaries, Packages
 
 T = TypeVar("T")
 
@@ -46,13 +46,13 @@ def workshop(exchange: Path) -> Iterator[Container]:
 @pytest.fixture(scope="session")
 def packages(workshop: Container) -> Packages:
     """The packages of this version."""
-    return builds.build(workshop, builds.version())
+    return builds.build(workshop)
 
 
 @pytest.fixture(scope="session")
-def older(workshop: Container) -> Packages:
+def older(workshop: Container) -> Binaries:
     """The packages of an older version, with one module more."""
-    return builds.build(workshop, builds.OLDER)
+    return builds.build_older(workshop)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.packaging.installed import AGENT, ENABLED_GUARD, LIBRARY, STATE, chec
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.packaging.builds import Packages
+    from tests.packaging.builds import Binaries, Packages
     from tests.packaging.container import Container
 
 pytestmark = [pytest.mark.xdist_group("packages"), pytest.mark.slow]
@@ -35,7 +35,7 @@ def inside(machine: Container, path: Path) -> str:
     return f"{EXCHANGE}/{path.relative_to(machine.exchange)}"
 
 
-def install(machine: Container, packages: Packages) -> None:
+def install(machine: Container, packages: Binaries) -> None:
     """Install with everything that dpkg does for it."""
     machine.run(["dpkg", "--install", inside(machine, packages.deb)])
 
@@ -94,7 +94,7 @@ def test_the_guard_is_switched_on_by_a_person_only(clean: Container, packages: P
     assert ENABLED_GUARD not in files(clean, "/etc")
 
 
-def test_upgrade(clean: Container, older: Packages, packages: Packages) -> None:
+def test_upgrade(clean: Container, older: Binaries, packages: Packages) -> None:
     install(clean, older)
     check_programs(clean, builds.OLDER)
     assert any(builds.DROPPED in path for path in files(clean, LIBRARY))

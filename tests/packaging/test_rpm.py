@@ -11,7 +11,7 @@ from tests.packaging.installed import AGENT, LIBRARY, check_programs, contents, 
 from tests.packaging.test_debian import inside
 
 if TYPE_CHECKING:
-    from tests.packaging.builds import Packages
+    from tests.packaging.builds import Binaries, Packages
     from tests.packaging.container import Container
 
 pytestmark = [pytest.mark.xdist_group("packages"), pytest.mark.slow]
@@ -46,7 +46,7 @@ def test_the_package_is_what_make_installs(workshop: Container, packages: Packag
     assert contents(folder / "rpm-content") == ours
 
 
-def test_install_upgrade_erase(rpm_machine: Container, older: Packages, packages: Packages) -> None:
+def test_install_upgrade_erase(rpm_machine: Container, older: Binaries, packages: Packages) -> None:
     before = files(rpm_machine)
     assert AGENT not in before
     rpm_machine.run([*RPM, "--install", inside(rpm_machine, older.rpm)])

@@ -181,4 +181,6 @@ def test_a_controller_that_was_told_no_identifier_is_a_caution(
     namespace = Namespace(tmp_path, host_id)
     namespace.identifier = identifier
     with fake_ioctl.disk(namespace):
-        assert [("has not told" in caution) for caution in namespace.disk.cautions()] == [True] * said
+        assert [
+            ("this host has not told the controller an identifier" in caution) for caution in namespace.disk.cautions()
+        ] == [True] * said

@@ -1,0 +1,99 @@
+"""Every command in README.md and docs/*.md, as it stands there, and which test runs it.
+
+In these documents what is indented by four blanks is commands, a line each; what shows a file or an output is fenced by
+three backticks. Between single backticks, more than one word is a command, too, or one of PHRASES.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (PROJECT / "docs").glob("*.md")))
+MESSAGES = "docs/messages.md"
+
+# Which test runs all commands that begin with a word: it takes them from here, so a new command of one of these
+# programs is run without further ado. A new program needs a test that runs it.
+PACKAGING, PROGRAMS, UNIT = "tests/packaging/builds.py", "tests/programs/documented.py", "tests/unit/test_documents.py"
+RUN_BY = {
+    "crm": PROGRAMS,
+    "crm_resource": PROGRAMS,
+    "dpkg-buildpackage": PACKAGING,
+    "fence_pr_ioctl": PROGRAMS,
+    "git": PACKAGING,
+    "make": UNIT,
+    "man": UNIT,
+    "pcs": PROGRAMS,
+    "python3": UNIT,
+    "rpmbuild": PACKAGING,
+    "sg_persist": PROGRAMS,
+    "stonith_admin": PROGRAMS,
+    "systemctl": UNIT,
+}
+# Between backticks, of several words, and no command.
+PHRASES = frozenset({"Already OFF", "nvme connect", "reservation_key file", "two_node: 1"})
+
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
+_COMMENT = re.compile(r"(^|\s)#.*$", re.MULTILINE)
+_CONTINUED = re.compile(r"\\\n\s*")
+_QUOTED = re.compile(r"`([^`]+)`")
+_MESSAGE = re.compile(r"^\| (`.*?) \|", re.MULTILINE)  # the first cell of a row
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command line of a document, without its comment."""
+
+    document: str
+    text: str
+
+    @property
+    def program(self) -> str:
+        """The first word."""
+        return self.text.split()[0]
+
+    def __str__(self) -> str:
+        return f"{self.document}: {self.text}"
+
+
+def all_commands() -> list[Command]:
+    """All of them, each once for a document, in the order of the documents."""
+    return list(dict.fromkeys(Command(name, text) for name in DOCUMENTS for text in commands_in(_text(name))))
+
+
+def run_by(test: str) -> list[Command]:
+    """Those that this test must run."""
+    return [command for command in all_commands() if RUN_BY.get(command.program) == test]
+
+
+def messages() -> list[str]:
+    """What docs/messages.md quotes as said by the agent, … for what differs from case to case."""
+    rows = _MESSAGE.findall((PROJECT / MESSAGES).read_text())
+    return [quoted for row in rows for quoted in _QUOTED.findall(row)]
+
+
+def files_in(name: str) -> list[str]:
+    """What a document shows of files, in its order."""
+    return [fenced.split("\n", 1)[1].removesuffix("```") for fenced in _FENCED.findall((PROJECT / name).read_text())]
+
+
+def commands_in(text: str) -> list[str]:
+    """The commands in the text of a document, in its order."""
+    text = _FENCED.sub("", text)
+    found: list[tuple[int, str]] = []
+    for block in _BLOCK.finditer(text):
+        lines = _CONTINUED.sub("", _COMMENT.sub("", block[0])).splitlines()
+        found += [(block.start(), line.strip()) for line in lines if line.strip()]
+    for quoted in _QUOTED.finditer(_BLOCK.sub(lambda block: " " * len(block[0]), text)):
+        words = " ".join(quoted[1].split())
+        if " " in words and words not in PHRASES:
+            found.append((quoted.start(), words))
+    return [command for _, command in sorted(found, key=lambda place: place[0])]
+
+
+def _text(name: str) -> str:
+    text = (PROJECT / name).read_text()
+    return _MESSAGE.sub("|", text) if name == MESSAGES else text

@@ -1,0 +1,115 @@
+"""Runs commands of the documents as they stand there; only the names of disks and nodes are the machine's own."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tests.documents import commands
+from tests.documents.commands import PROGRAMS, Command
+from tests.fencing import maps
+from tests.fencing.agent import key
+from tests.programs.machine import BY_ID, DEVICE, MAP, MAPPED, NVME, Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What the documents call a disk → the machine's.
+SCSI = BY_ID["a"]
+DISKS = {
+    "/dev/disk/by-id/wwn-0x60014051234567890123456789012345": SCSI,
+    "/dev/disk/by-id/wwn-0x6001405abcdef0123456789abcdef0123": BY_ID["b"],
+    "/dev/disk/by-id/wwn-0x6001405…": SCSI,
+    "/dev/disk/by-id/nvme-uuid.e4a8a4c2-5f0e-4d52-9d0f-1234567890ab": NVME,
+    "/dev/mapper/mpatha": MAP,
+    "-d …": f"-d {SCSI}",
+}
+# The key of nobody is n3's: it is no node of the cluster.
+NAMES = {**DISKS, "node1": "n1", "node2": "n2", "0x5fe100000001": f"{key('n3'):#x}"}
+REFUSED_BY_PCS = "is not supported for devices update"
+
+
+def by_document() -> dict[str, list[Command]]:
+    """The commands that are run here, in the order of their document."""
+    found: dict[str, list[Command]] = {}
+    for command in commands.run_by(PROGRAMS):
+        found.setdefault(command.document, []).append(command)
+    return found
+
+
+def run(machine: Machine, command: Command) -> None:
+    """Run a command and check that it does what the document says it does."""
+    line = command.text
+    for name, own in NAMES.items():
+        line = line.replace(name, own)
+    for pattern, how in HOW.items():
+        if re.search(pattern, line):
+            how(machine, line)
+            return
+    machine.do(line)
+
+
+def _create(machine: Machine, line: str) -> None:
+    """The new fence device unfences n1, and fences n2."""
+    machine.forget()
+    (disk,) = {each for each in DISKS.values() if f"devices={each} " in line}
+    if disk != MAP:
+        machine.do(line)
+        machine.wait_until_device_runs(disk)
+        _fence(machine, "stonith_admin --fence n2", disk)
+        return
+    # The second path is n2's connection.
+    with maps.mapped(machine.lab, MAPPED):
+        machine.do(line)
+        machine.wait_until_device_runs(disk)
+        assert [own for _, own in machine.lab.reservation(MAPPED).registrations] == 2 * [key("n1")]
+        machine.remove_device()
+
+
+def _fence(machine: Machine, line: str, disk: str = SCSI) -> None:
+    machine.let_in("n2", disk)
+    machine.do(line)
+    assert machine.registered(disk) == {"n1"}
+
+
+def _status(machine: Machine, line: str) -> None:
+    machine.let_in("n2", SCSI)
+    machine.do(line, code=0)
+    machine.do(line.replace("-o status", "-o off"))
+    machine.do(line, code=2)
+
+
+def _remove_foreign(machine: Machine, line: str) -> None:
+    machine.let_in("n3", SCSI)
+    machine.do(line)
+    assert "n3" not in machine.registered(SCSI)
+
+
+def _other_disks(machine: Machine, line: str) -> None:
+    assert machine.registered(BY_ID["b"]) == set()
+    machine.do(line)
+    machine.wait_until_device_runs(SCSI, BY_ID["b"])
+
+
+def _not_by_pcs(machine: Machine, line: str) -> None:
+    refused = machine.do(f"{line} {DEVICE} add {BY_ID['d']}", code=1)
+    assert REFUSED_BY_PCS in refused.stderr
+
+
+def _clear(machine: Machine, line: str) -> None:
+    """The document warns of it: for a moment everybody can write."""
+    assert machine.n3.write("a") == "EBADE"
+    machine.do(f"{line} --param-rk={key('n1'):#x} {SCSI}")
+    assert machine.n3.write("a") == "ok"
+
+
+# The first that is found in the command line; any other must simply succeed.
+HOW: dict[str, Callable[[Machine, str], None]] = {
+    r"^pcs stonith create|^crm configure primitive": _create,
+    r"-o off -n n2\b|^stonith_admin --fence n2$": _fence,
+    r"-o off -n 0x": _remove_foreign,
+    r"-o status": _status,
+    r"^pcs stonith update .*devices=": _other_disks,
+    r"^pcs stonith update-scsi-devices": _not_by_pcs,
+    r"^sg_persist --out --clear$": _clear,
+}
