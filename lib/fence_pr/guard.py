@@ -13,9 +13,10 @@ What could go wrong with such a process, and what is done about it:
 2. It could reboot a healthy node. "Gone" takes two complete readings, some time apart, with the key that is noted
    at that moment, from a device node that still is that disk, and a reservation in force: where nothing is reserved
    nobody was fenced, and all nodes would reboot at once. What cannot be read proves nothing.
-3. It could sleep while the node is fenced. Every path is read in a thread of its own; one that hangs (no signal ends
-   that) holds up no other, nor the sign of life to systemd. That sign is sent only while every thread is idle, or at
-   work for a short time, or waits for a disk; a disk that gives no answer at all is a matter of the option unreadable.
+3. It could sleep while the node is fenced. Paths are read in threads, of which there are as many; one path that hangs
+   (no signal ends that) holds up no other for longer than a moment, nor the sign of life to systemd. That sign is sent
+   only while every thread is idle, or at work for a short time, or waits for a disk; a disk that gives no answer at all
+   is a matter of the option unreadable.
 4. It could be unable to reboot. What that takes is opened, loaded and locked in memory at the start; no message is
    sent before it that could be held up, and nothing is written back to a disk that hangs.
 5. It could act where it should not. Before the first action on since the machine started nothing is noted, and there
@@ -37,14 +38,17 @@ from .guard_notify import ALIVE, READY, STOPPING, Notifier
 from .guard_options import CHECK, GUARD, HELP, REPAIR, VERSION, help_text, parse
 from .guard_reaction import Reactor
 from .guard_system import Machine, lock_memory
+from .guard_threads import Threads
 from .log import FAILURE, NOTE, STEP, SystemLog, one_line, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .guard_reader import Worker
+    from .guard_threads import Worker
 
+# How long one thread may be alone with all disks.
+_HESITATION_SECONDS = 0.1
 # How long a thread may be at work otherwise than waiting for a disk.
 _PATIENCE_SECONDS = 5.0
 _STATE_SETTLES_NANOSECONDS = 1_000_000_000
@@ -71,7 +75,7 @@ def main(arguments: list[str]) -> int:
 
         return guard_check.check(settings, say)
     reactor = Reactor(settings.policy, Machine(), say)
-    return Guard(Surroundings(settings, reactor, say, _thread.allocate_lock()), Notifier()).run()
+    return Guard(Surroundings(settings, reactor, say, _thread.allocate_lock(), Threads()), Notifier()).run()
 
 
 def messages(verbose: bool) -> Callable[[int, str], None]:
@@ -99,6 +103,7 @@ class Guard:
         self._unreadable: dict[str, str] = {}
         self._everybody_at = 0.0
         self._alive_at = 0.0
+        self._ready = False
         self._status = ""
 
     def run(self) -> int:
@@ -108,16 +113,22 @@ class Guard:
         settings = self._around.settings
         if 0 < self._notifier.watchdog < 2 * settings.interval:
             self._around.say(FAILURE, f"the interval is too long for WatchdogSec={self._notifier.watchdog:g}")
-        told = False
-        while True:
-            until = time.monotonic() + settings.interval
-            everybody = self.ask()
-            if not told:
-                self._notifier.tell(READY)
-                told = True
-            time.sleep(max(0.0, until - time.monotonic()))
-            if not self.judge(paths=everybody):
-                return 1
+        while self.turn():
+            pass
+        return 1
+
+    def turn(self) -> bool:
+        """Have every disk read, and judge when the interval is over; False if this process must not go on."""
+        interval = self._around.settings.interval
+        until = time.monotonic() + interval
+        everybody = self.ask()
+        if not self._ready:
+            self._notifier.tell(READY)
+            self._ready = True
+        time.sleep(min(_HESITATION_SECONDS, interval))
+        self._around.threads.relieve()
+        time.sleep(max(0.0, until - time.monotonic()))
+        return self.judge(paths=everybody)
 
     def ask(self) -> bool:
         """Begin a reading of every disk; whether all paths are asked."""
@@ -128,6 +139,7 @@ class Guard:
             self._everybody_at = now + self._around.settings.path_interval
         for disk in self._disks.values():
             disk.ask(everybody=everybody)
+        self._around.threads.begin()
         return everybody
 
     def judge(self, *, paths: bool) -> bool:
@@ -141,6 +153,7 @@ class Guard:
             disk.judge_silence(now)
             if paths:
                 disk.judge_paths()
+        self._around.threads.begin()
         self._show_life(now, workers)
         return True
 

@@ -9,8 +9,9 @@ from . import device, pr_ioctl, state
 from .errors import DeviceRefused, FenceError
 from .guard_plan import FENCED, REGISTERED, UNREADABLE, View, judge, proved, unregistered_paths, whom_to_ask
 from .guard_reaction import registered_sentence, sentence
-from .guard_reader import Path, Worker
+from .guard_reader import Path
 from .guard_returned import Outcome, register_returned
+from .guard_threads import Threads, Worker
 from .log import FAILURE, NOTE, STEP
 from .record import Record
 from .reservation import open_disk
@@ -34,6 +35,7 @@ class Surroundings(Record):
     reactor: Reactor
     say: Callable[[int, str], None]
     registering: LockType
+    threads: Threads
     state_folder: str = state.FOLDER
     places: device.Places = device.SYSTEM
 
@@ -92,10 +94,11 @@ class GuardedDisk:
             self._find()
         paths = list(self.paths.values())
         views = [View(bool(path.busy_since), bool(path.failure), path.answered) for path in paths]
+        now = time.monotonic()
         if everybody:
-            self._asked_all_since = time.monotonic()
+            self._asked_all_since = now
         for position in whom_to_ask(views, everybody=everybody):
-            paths[position].wake()
+            paths[position].wake(now)
 
     def workers(self) -> list[Worker]:
         """Every thread that works for this disk."""
@@ -143,7 +146,7 @@ class GuardedDisk:
         for node in set(self.paths) - set(current):
             self.paths.pop(node).retire()
         for node in [node for node in current if node not in self.paths]:
-            self.paths[node] = Path(current[node], self._look)
+            self.paths[node] = Path(self._around.threads, current[node], self._look)
 
     def _look(self, path: Path) -> None:
         """In the path's thread. Raises ReservationError."""
@@ -176,10 +179,10 @@ class GuardedDisk:
 
     def _mend(self, live: list[str], registrations: int) -> None:
         """Register returned paths, in a thread; not again for paths and registrations for which it did nothing."""
-        self._mender = self._mender or Worker(self._register)
+        self._mender = self._mender or Worker(self._around.threads, self._register)
         if self._mended != (live, registrations) and not self._mender.busy_since:
             self._mended = (live, registrations)
-            self._mender.wake()
+            self._mender.wake(time.monotonic())
 
     def _register(self) -> None:
         """In the mender's thread."""

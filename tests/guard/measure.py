@@ -33,6 +33,7 @@ from fence_pr.device import SCSI, Device
 from fence_pr.guard_notify import Notifier
 from fence_pr.guard_options import parse
 from fence_pr.guard_reaction import Reactor
+from fence_pr.guard_threads import Threads
 from fence_pr.keys import Registrant
 
 seconds, disks, interval, folder = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
@@ -66,7 +67,8 @@ settings = parse([f"--interval={{interval}}"])
 reactor = Reactor(settings.policy, None, lambda level, text: None)
 _thread.stack_size(256 * 1024)
 _thread.start_new_thread(report, ())
-around = guard_disk.Surroundings(settings, reactor, lambda level, text: None, _thread.allocate_lock(), folder)
+registering = _thread.allocate_lock()
+around = guard_disk.Surroundings(settings, reactor, lambda level, text: None, registering, Threads(), folder)
 guard.Guard(around, Notifier({{"NOTIFY_SOCKET": "/nonexistent", "WATCHDOG_USEC": "30000000"}})).run()
 """
 

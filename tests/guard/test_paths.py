@@ -25,8 +25,8 @@ STEPS = """
 import os, sys, time
 sys.path.insert(0, "/project/lib")
 from fence_pr.guard_disk import send_register
-from fence_pr.guard_reader import Worker
 from fence_pr.guard_returned import register_returned
+from fence_pr.guard_threads import Threads, Worker
 
 own, *paths = sys.argv[1:]
 own = int(own)
@@ -37,7 +37,7 @@ def send(path, old, new):
         open(f"/run/before-{step}", "x").close()
         while not os.path.exists(f"/run/{step}"):
             time.sleep(0.01)
-    send_register(Worker(lambda: None), path, old, new)
+    send_register(Worker(Threads(), lambda: None), path, old, new)
 
 outcome = register_returned(paths, own, send, lambda: 0.0)
 print("registered", *outcome.registered, "withdrawn", *outcome.withdrawn)

@@ -14,10 +14,11 @@ from fence_pr.device import MULTIPATH, NVME, SCSI, Device, Places
 from fence_pr.errors import DeviceRefused, FenceError, IncompleteAnswer, PathFailure
 from fence_pr.guard import Guard
 from fence_pr.guard_disk import Surroundings, locate, refuse_another_disk, ways
-from fence_pr.guard_notify import ALIVE
+from fence_pr.guard_notify import ALIVE, READY
 from fence_pr.guard_options import parse
 from fence_pr.guard_reaction import Reactor
 from fence_pr.guard_returned import Outcome
+from fence_pr.guard_threads import Threads
 from fence_pr.keys import Registrant
 from fence_pr.plan import Snapshot
 from tests.unit.machine import Machine as Sysfs
@@ -102,7 +103,8 @@ class World:
         self.watchdog = 1e-6  # a sign of life in each round
         settings = parse([*QUICK, *options])
         reactor = Reactor(settings.policy, self, self._say)  # type: ignore[arg-type]
-        around = Surroundings(settings, reactor, self._say, _thread.allocate_lock(), folder)
+        self.threads = Threads()
+        around = Surroundings(settings, reactor, self._say, _thread.allocate_lock(), self.threads, folder)
         self.guard = Guard(around, self)  # type: ignore[arg-type]
 
     def reboot(self, why: str) -> str:
@@ -134,6 +136,7 @@ class World:
         until = time.monotonic() + SECONDS
         while sum(bool(worker.busy_since) for disk in self.disks().values() for worker in disk.workers()) > hanging:
             assert time.monotonic() < until
+            self.threads.relieve()
             time.sleep(0.001)
 
     def _say(self, _level: int, text: str) -> None:
@@ -295,6 +298,16 @@ def test_a_disk_that_hangs_holds_up_no_other_and_not_the_sign_of_life(storage: S
     world.round(hanging=1)
     assert [B in done for done in world.done] == [True]
     assert world.told == [ALIVE]
+
+
+def test_a_disk_that_hangs_holds_up_no_other_in_the_turn_in_which_it_begins_to(storage: Storage, folder: str) -> None:
+    world = World(folder, storage, "--interval=0.5")
+    assert world.guard.turn()
+    storage.failing["/dev/sda"] = threading.Event()
+    storage.set(B, (OTHER,))
+    assert world.guard.turn()
+    assert [B in done for done in world.done] == [True]
+    assert world.told.count(READY) == 1
 
 
 def test_systemd_is_woken_up_no_more_often_than_it_needs(storage: Storage, folder: str) -> None:
