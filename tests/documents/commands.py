@@ -13,6 +13,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (PROJECT / "docs").glob("*.md")))
 MESSAGES = "docs/messages.md"
+# What is indented there are steps of one story, which tests/migration/test_guide.py follows.
+STORY = "docs/migrate.md"
 
 # Which test runs all commands that begin with a word: it takes them from here, so a new command of one of these
 # programs is run without further ado. A new program needs a test that runs it.
@@ -96,4 +98,6 @@ def commands_in(text: str) -> list[str]:
 
 def _text(name: str) -> str:
     text = (PROJECT / name).read_text()
+    if name == STORY:
+        return _BLOCK.sub("", text)
     return _MESSAGE.sub("|", text) if name == MESSAGES else text

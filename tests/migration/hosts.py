@@ -49,6 +49,10 @@ class Hosts:
         """The disks, as the option devices takes them."""
         return ",".join(map(self.n1.by_id, LUNS))
 
+    def writer(self, name: str) -> tuple[Node, list[str]]:
+        """A host and the names of its disks."""
+        return self.node(name), self.devices().split(",")
+
     def reservations(self) -> list[Reservation]:
         """The target's own view of each disk."""
         return [self.fabric.lun_reservation(lun) for lun in LUNS]

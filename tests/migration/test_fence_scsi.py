@@ -99,6 +99,7 @@ def test_nobody_notices_the_roll_over_node_by_node(members: Members) -> None:
             members.let_in(name, OURS)
             members.assert_registered(*MEMBERS)
     seen.assert_always_protected(INTRUDER)
+    assert all(reservation.persistent for reservation in members.hosts.reservations())
     assert set(seen.keys) == {frozenset(members.keys.values())}
     assert [set(seen.answers[name]) for name in MEMBERS] == [{"ok"}, {"ok"}]
 
@@ -117,6 +118,7 @@ def test_the_way_back_is_protected_but_new_versions_of_fence_scsi_let_a_node_dow
             members.let_in(name, FENCE_SCSI)
             members.assert_registered(*MEMBERS)
     seen.assert_always_protected(INTRUDER)
+    assert not any(reservation.persistent for reservation in members.hosts.reservations())
     assert set(seen.answers["n1"]) == {"ok"}
     assert set(seen.answers["n2"]) == {"ok", REFUSED} if members.hosts.fence_scsi_preempts_itself() else {"ok"}
 
@@ -128,6 +130,33 @@ def test_a_node_that_only_this_agent_has_let_in_cannot_fence_by_fence_scsi(membe
     assert done.returncode == 1
     assert f'Cannot open file "{KEY_FILE}"' in done.stderr
     members.assert_registered(*MEMBERS)
+
+
+def test_a_fenced_node_does_not_fence_back_by_this_agent_but_by_new_versions_of_fence_scsi(members: Members) -> None:
+    for name in MEMBERS:
+        members.let_in(name, FENCE_SCSI, OURS)
+    members.shut_out("n2", "n1", OURS)
+    members.hosts.settle(members.hosts.n2)
+    for agent in (OURS, FENCE_SCSI):
+        members.assert_registered("n1")
+        fenced_back = agent.run(members.hosts.n2, "off", "n1", members.hosts.devices(), **members.options)
+        succeeds = agent is FENCE_SCSI and members.hosts.fence_scsi_preempts_itself()
+        assert fenced_back.returncode == (0 if succeeds else 1)
+    members.assert_registered("n2" if members.hosts.fence_scsi_preempts_itself() else "n1")
+
+
+def test_a_node_with_a_key_of_the_other_kind_counts_as_shut_out_unless_foreign_keys_are_refused(
+    members: Members,
+) -> None:
+    hosts = members.hosts
+    members.let_in("n2", OURS)
+    other = {"key_value": "hash64"}
+    for action, verdict, plug in (("on", "Powered ON", "n1"), ("off", "Already OFF", "n2")):
+        said = OURS.succeed(hosts.n1, action, plug, hosts.devices(), **other)
+        assert verdict in said
+        assert f"registered, able to write and of no node in corosync.conf: 0x{members.keys['n2']:x}" in said
+    assert hosts.n2.write("a") == "ok"
+    assert OURS.run(hosts.n1, "off", "n2", hosts.devices(), **other, foreign="refuse").returncode == 1
 
 
 def test_guard_and_the_watchdog_script_of_fence_scsi_trust_a_healthy_node_and_both_notice_its_fencing(

@@ -8,19 +8,27 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-from tests.migration.hosts import LUNS
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from tests.migration.hosts import Hosts
+    from tests.lab.cluster import Node, Reservation
 
 WRITER = ["python3", "-B", "-m", "tests.migration.inside.writing"]
 LIFE_SECONDS = 3600.0
 OFFSETS = {"n1": 1 << 20, "n2": 2 << 20, "n3": 3 << 20}
 WERO = 3
+
+
+class Watched(Protocol):
+    """Disks, and nodes that share them."""
+
+    def reservations(self) -> Sequence[Reservation]:
+        """The target's own view of each disk."""
+
+    def writer(self, name: str) -> tuple[Node, Sequence[str]]:
+        """A node and its names of the disks."""
 
 
 @dataclass
@@ -43,16 +51,15 @@ class Seen:
 
 
 @contextmanager
-def watching(hosts: Hosts, writers: Sequence[str]) -> Iterator[Seen]:
-    """While it lasts, disks are watched and these hosts write to all; what was seen is complete at its end."""
+def watching(watched: Watched, writers: Iterable[str]) -> Iterator[Seen]:
+    """While it lasts, disks are watched and these nodes write to all; what was seen is complete at its end."""
     seen = Seen()
-    disks = hosts.devices().split(",")
-    running = {
-        name: hosts.node(name).start([*WRITER, str(OFFSETS[name]), *disks], cwd="/project", timeout=LIFE_SECONDS)
-        for name in writers
-    }
+    running = {}
+    for name in writers:
+        node, disks = watched.writer(name)
+        running[name] = node.start([*WRITER, str(OFFSETS[name]), *disks], cwd="/project", timeout=LIFE_SECONDS)
     ended = threading.Event()
-    watcher = threading.Thread(target=_ask, args=(hosts, seen, ended))
+    watcher = threading.Thread(target=_ask, args=(watched, seen, ended))
     watcher.start()
     try:
         yield seen
@@ -67,9 +74,8 @@ def watching(hosts: Hosts, writers: Sequence[str]) -> Iterator[Seen]:
         seen.answers[name] = sum(map(Counter, json.loads(done.stdout).values()), Counter[str]())
 
 
-def _ask(hosts: Hosts, seen: Seen, ended: threading.Event) -> None:
+def _ask(watched: Watched, seen: Seen, ended: threading.Event) -> None:
     while not ended.is_set():
-        for lun in LUNS:
-            now = hosts.fabric.lun_reservation(lun)
+        for now in watched.reservations():
             seen.types[now.type] += 1
             seen.keys[frozenset(now.keys.values())] += 1

@@ -12,6 +12,7 @@ import pytest
 
 from tests.documents import commands
 from tests.documents.commands import PROJECT, RUN_BY, UNIT, Command
+from tests.migration import guide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,10 @@ def test_commands_are_found_wherever_they_stand() -> None:
     )
     found = commands.commands_in(text)
     assert found == ["pcs a b", "crm one", "crm two three", "man x"]
+
+
+def test_every_command_of_the_guide_to_migration_is_a_step_of_the_story_that_a_test_follows() -> None:
+    assert guide.blocks_elsewhere() == []
 
 
 @pytest.mark.parametrize("command", ours("make"), ids=str)
