@@ -1,4 +1,4 @@
-"""Every command in README.md and docs/*.md, as it stands there, and which test runs it.
+"""Every command in README.md, docs/*.md and the examples of the manual pages, and which test runs it.
 
 In these documents what is indented by four blanks is commands, a line each; what shows a file or an output is fenced by
 three backticks. Between single backticks, more than one word is a command, too, or one of PHRASES.
@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (PROJECT / "docs").glob("*.md")))
+DOCUMENTS = (
+    "README.md",
+    *(str(path.relative_to(PROJECT)) for place in ("docs/*.md", "man/*.8") for path in sorted(PROJECT.glob(place))),
+)
 MESSAGES = "docs/messages.md"
 # What is indented there are steps of one story, which tests/migration/test_guide.py follows.
 STORY = "docs/migrate.md"
@@ -28,6 +31,7 @@ RUN_BY = {
     "make": UNIT,
     "man": UNIT,
     "pcs": PROGRAMS,
+    "printf": PROGRAMS,
     "python3": UNIT,
     "rpmbuild": PACKAGING,
     "sg_persist": PROGRAMS,
@@ -42,6 +46,7 @@ _BLOCK = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
 _COMMENT = re.compile(r"(^|\s)#.*$", re.MULTILINE)
 _CONTINUED = re.compile(r"\\\n\s*")
 _QUOTED = re.compile(r"`([^`]+)`")
+_EXAMPLE = re.compile(r"^\.nf\n(.*?)^\.fi$", re.MULTILINE | re.DOTALL)
 _MESSAGE = re.compile(r"^\| (`.*?) \|", re.MULTILINE)  # the first cell of a row
 
 
@@ -62,8 +67,12 @@ class Command:
 
 
 def all_commands() -> list[Command]:
-    """All of them, each once for a document, in the order of the documents."""
-    return list(dict.fromkeys(Command(name, text) for name in DOCUMENTS for text in commands_in(_text(name))))
+    """All of them, each once, in the order of the documents."""
+    found: dict[str, Command] = {}
+    for name in DOCUMENTS:
+        for text in commands_in(_text(name)):
+            found.setdefault(text, Command(name, text))
+    return list(found.values())
 
 
 def run_by(test: str) -> list[Command]:
@@ -98,6 +107,16 @@ def commands_in(text: str) -> list[str]:
 
 def _text(name: str) -> str:
     text = (PROJECT / name).read_text()
+    if name.endswith(".8"):
+        return _examples(text)
     if name == STORY:
         return _BLOCK.sub("", text)
     return _MESSAGE.sub("|", text) if name == MESSAGES else text
+
+
+def _examples(roff: str) -> str:
+    """The blocks of a manual page's examples as Markdown."""
+    blocks = _EXAMPLE.findall(roff.partition("\n.SH EXAMPLES\n")[2].partition("\n.SH ")[0])
+    lines = [line for block in blocks for line in ("", *block.splitlines())]
+    shown = "\n".join(f"    {line}" if line else "" for line in lines)
+    return shown.replace("\\e", "\\").replace("\\-", "-").replace("...", "…") + "\n"

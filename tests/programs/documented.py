@@ -9,6 +9,7 @@ from tests.documents import commands
 from tests.documents.commands import PROGRAMS, Command
 from tests.fencing import maps
 from tests.fencing.agent import key
+from tests.lab.inside.layout import LUNS
 from tests.programs.machine import BY_ID, DEVICE, MAP, MAPPED, NVME, Machine
 
 if TYPE_CHECKING:
@@ -24,8 +25,12 @@ DISKS = {
     "/dev/mapper/mpatha": MAP,
     "-d …": f"-d {SCSI}",
 }
+WWIDS = {
+    "360014051234567890123456789012345": f"3{LUNS['a'].naa}",
+    "36001405abcdef0123456789abcdef0123": f"3{LUNS['b'].naa}",
+}
 # The key of nobody is n3's: it is no node of the cluster.
-NAMES = {**DISKS, "node1": "n1", "node2": "n2", "0x5fe100000001": f"{key('n3'):#x}"}
+NAMES = {**DISKS, **WWIDS, "node1": "n1", "node2": "n2", "0x5fe100000001": f"{key('n3'):#x}"}
 REFUSED_BY_PCS = "is not supported for devices update"
 
 
@@ -50,15 +55,17 @@ def run(machine: Machine, command: Command) -> None:
 
 
 def _create(machine: Machine, line: str) -> None:
-    """The new fence device unfences n1, and fences n2."""
+    """The new fence device unfences n1, and fences n2. pcs sets by itself what crmsh must be told."""
     machine.forget()
     (disk,) = {each for each in DISKS.values() if f"devices={each} " in line}
     if disk != MAP:
         machine.do(line)
         machine.wait_until_device_runs(disk)
-        _fence(machine, "stonith_admin --fence n2", disk)
+        machine.let_in("n2", disk)
+        machine.do("stonith_admin --fence n2")
+        assert machine.registered(disk) == {"n1"}
         return
-    # The second path is n2's connection.
+    # n1's second path is n2's connection.
     with maps.mapped(machine.lab, MAPPED):
         machine.do(line)
         machine.wait_until_device_runs(disk)
@@ -66,10 +73,13 @@ def _create(machine: Machine, line: str) -> None:
         machine.remove_device()
 
 
-def _fence(machine: Machine, line: str, disk: str = SCSI) -> None:
-    machine.let_in("n2", disk)
+def _fence(machine: Machine, line: str) -> None:
+    disks = [disk for lun, disk in BY_ID.items() if LUNS[lun].naa in line] or [SCSI]
+    for disk in disks:
+        machine.let_in("n1", disk)
+        machine.let_in("n2", disk)
     machine.do(line)
-    assert machine.registered(disk) == {"n1"}
+    assert [machine.registered(disk) for disk in disks] == [{"n1"}] * len(disks)
 
 
 def _status(machine: Machine, line: str) -> None:
@@ -106,7 +116,7 @@ def _clear(machine: Machine, line: str) -> None:
 # The first that is found in the command line; any other must simply succeed.
 HOW: dict[str, Callable[[Machine, str], None]] = {
     r"^pcs stonith create|^crm configure primitive": _create,
-    r"-o off -n n2\b|^stonith_admin --fence n2$": _fence,
+    r"-o off -n n2\b|action=off plug=n2\b|^stonith_admin --fence n2$": _fence,
     r"-o off -n 0x": _remove_foreign,
     r"-o status": _status,
     r"^pcs stonith update .*devices=": _other_disks,

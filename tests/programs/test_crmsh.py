@@ -1,15 +1,13 @@
-"""crmsh. `crm configure primitive`: the documents' own command."""
+"""crmsh. `crm configure primitive` and `verify`: the documents' own commands."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.programs.machine import AGENT, BY_ID, DEVICE
+from tests.programs.machine import AGENT, DEVICE
 
 if TYPE_CHECKING:
     from tests.programs.machine import Machine
-
-DISK = BY_ID["a"]
 
 
 def test_what_crm_tells_of_the_agent(machine: Machine) -> None:
@@ -22,9 +20,3 @@ def test_what_crm_tells_of_the_agent(machine: Machine) -> None:
 def test_a_device_without_disks_is_refused(machine: Machine) -> None:
     refused = machine.n1.run(["crm", "-F", "configure", "primitive", DEVICE, f"stonith:{AGENT}"])
     assert "devices" in refused.stdout + refused.stderr
-
-
-def test_verify_is_content_with_the_device(machine: Machine) -> None:
-    machine.create_device(DISK)
-    assert "ERROR" not in machine.do("crm configure verify").stderr
-    assert f"primitive {DEVICE} stonith:{AGENT}" in machine.do("crm configure show").stdout

@@ -1,4 +1,4 @@
-"""What README.md and docs/*.md say can be done, and the messages that they explain."""
+"""What the documents say can be done, and the messages that they explain."""
 
 from __future__ import annotations
 
