@@ -37,11 +37,11 @@ def test_arguments_do_what_standard_input_does(lab: Cluster) -> None:
     assert (status.returncode, status.stdout, status.stderr) == (2, "Status: OFF\n", "")
 
 
-@pytest.mark.parametrize("connected", ["", "port=n2\n"])
-def test_without_an_action_it_is_off(lab: Cluster, connected: str) -> None:
-    """As dlm_controld calls it: the device's parameters, those of the node's connection to it, and its own two."""
+@pytest.mark.parametrize("connection", ["node=2\n", "node=2\nport=n2\n"])
+def test_without_an_action_it_is_off(lab: Cluster, connection: str) -> None:
+    """As dlm_controld calls it: parameters of the device, of the node's connection to it, and when it failed."""
     unfence(lab, "n1", "n2")
-    lines = f"devices={disks(lab.n1, LUNS)}\n{connected}node=2\nfail_time=1790000000\n"
+    lines = f"devices={disks(lab.n1, LUNS)}\n{connection}fail_time=1790000000\n"
     done = lab.n1.run([AGENT], stdin=lines)
     assert (done.returncode, done.stdout) == (0, "Success: Powered OFF\n")
     assert lab.reservation("a").keys.keys() == {"n1"}
