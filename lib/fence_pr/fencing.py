@@ -260,9 +260,20 @@ def _preempt(job: Job, disk: Disk, own: int, step: plan.Preempt) -> None:
     except (Invalid, NotSupported) as error:
         if job.request.abort == ABORT_REQUIRE:
             raise
-        note = f"{error}; preempted without abort: writes that the disk had accepted may still land"
-        job.notes += [] if note in job.notes else [note]
+        _preempt_without_abort(job, disk, own, step, error)
+
+
+def _preempt_without_abort(job: Job, disk: Disk, own: int, step: plan.Preempt, why: ReservationError) -> None:
+    """Say so, unless the disk refuses this as well: then it was not the abort that it lacks, and nothing was done."""
+    note = f"{why}; preempted without abort: writes that the disk had accepted may still land"
+    try:
         disk.preempt(own, step.victim, step.type, abort=False)
+    except (Invalid, NotSupported):
+        raise
+    except ReservationError:  # it may have been carried out
+        job.note(note)
+        raise
+    job.note(note)
 
 
 def foreign_notes(

@@ -129,6 +129,11 @@ class Job:
         limit = self.request.limit
         return open_disk(disk, self.watch, None if limit is None else limit * _PATH_SHARE)
 
+    def note(self, sentence: str) -> None:
+        """Note something that may turn up in several rounds."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
     def note_cautions(self, disk: Disk) -> None:
         """Note what the person should know about this node's access. Raises ReservationError, Abandoned."""
         self.notes += [f"{disk.device.label()}: {caution}" for caution in disk.cautions()]

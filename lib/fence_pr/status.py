@@ -62,6 +62,7 @@ _HOST_BYTES = {
 }
 _HOST_TARGET_FAILURE = 0x10
 _HOST_NEXUS_FAILURE = 0x11
+_LOOK = "the kernel's log (dmesg) may have the target's reason"
 # Old kernels fold all of these into one number.
 _REFUSED = "the target refused the command: no such function or type, or the disk is write-protected or taken away"
 
@@ -139,7 +140,7 @@ def _explain_nvme(status: int) -> Verdict:
 def failure(device: str, operation: str, status: int) -> ReservationError:
     """The exception for a failed PR ioctl on `device` (see `explain` for `status`)."""
     kind, words = explain(status)
-    return kind(device, operation, status, words)
+    return kind(device, operation, status, words, _LOOK if kind in (errors.DeviceFailure, errors.Invalid) else "")
 
 
 def failure_of_nvme(device: str, operation: str, status: int) -> ReservationError:

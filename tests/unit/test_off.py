@@ -455,6 +455,38 @@ def test_where_the_target_cannot_abort_the_answer_says_so(tmp_path: Path) -> Non
     assert "refused as invalid" in note
 
 
+@pytest.mark.promise(4, 5)
+def test_where_the_target_refuses_everything_no_preempt_is_claimed(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2")
+
+    def refuse(command: Command) -> None:
+        if command.name.startswith("preempt"):
+            raise Invalid("/dev/sdx", command.name, 0x402, "the target refused the command")
+
+    world.faults[0] = refuse
+    report = world.run("n1", "off", "n2", abort="auto")
+    assert (report.ok, report.notes, world.changes()) == (False, (), [])
+
+
+@pytest.mark.promise(4)
+def test_a_preempt_without_abort_that_was_carried_out_unanswered_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2")
+
+    def fault(command: Command) -> None:
+        no_abort(command)
+        if command.name == "preempt_without_abort":
+            world.targets[0].carry_out("n1", command)
+            raise PathFailure("/dev/sdx", "preempt", 0x10000)
+
+    world.faults[0] = fault
+    report = world.run("n1", "off", "n2", abort="auto")
+    (note,) = report.notes
+    assert report.ok
+    assert "preempted without abort" in note
+
+
 @pytest.mark.promise(4)
 def test_where_the_abort_is_required_a_target_without_it_is_a_failure(tmp_path: Path) -> None:
     world = World(tmp_path)
