@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from tests.inputs import PROJECT, fuzz, properties
-from tests.inputs.covered import or_not_covered
 from tests.inputs.parsers import PARSERS, seeds
+from tests.lab.plugin import not_covered
 
 
 @pytest.mark.promise(8)
@@ -27,7 +27,8 @@ def test_kept_inputs_break_no_parser(parser: str) -> None:
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("factor", [1, pytest.param(5, marks=pytest.mark.long)])
 def test_a_fuzzer_breaks_no_parser(factor: int) -> None:
-    or_not_covered(fuzz.unavailable())
+    if fuzz.unavailable():
+        not_covered(fuzz.unavailable())
     found = fuzz.run(factor, seed=factor)
     assert [it.parser for it in found] == list(PARSERS)
     for it in found:
@@ -60,7 +61,8 @@ print(fuzz.fuzz("stdin", {how}, 100, seconds=1))
 
 @pytest.mark.parametrize(("how", "word"), [("raises", "KeyError"), ("allocates", "MemoryError"), ("hangs", "timeout")])
 def test_the_fuzzer_would_find_a_parser_that_is_broken(how: str, word: str) -> None:
-    or_not_covered(fuzz.unavailable())
+    if fuzz.unavailable():
+        not_covered(fuzz.unavailable())
     done = subprocess.run(
         [sys.executable, "-c", BROKEN.replace("{how}", how)],
         check=True, cwd=PROJECT, capture_output=True, text=True, timeout=120,

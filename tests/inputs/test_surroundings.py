@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.inputs.covered import or_not_covered
 from tests.inputs.start import How, agent, no_namespaces
 from tests.inputs.surroundings import (
     CALLS,
@@ -25,6 +24,7 @@ from tests.inputs.surroundings import (
     folder,
     of_an_ordinary_user,
 )
+from tests.lab.plugin import not_covered
 from tests.model.node import conf
 from tests.unit.process import AGENT, nobody, public_copy
 
@@ -53,8 +53,8 @@ def test_friendly_surroundings_give_the_answers_that_hostile_ones_are_measured_b
 @pytest.mark.parametrize("surrounding", SURROUNDINGS, ids=lambda it: it.name)
 def test_hostile_surroundings_cost_no_right_answer(surrounding: Surrounding, place: Path) -> None:
     with folder() as other:
-        if surrounding.needs_namespace(other):
-            or_not_covered(no_namespaces())
+        if surrounding.needs_namespace(other) and no_namespaces():
+            not_covered(no_namespaces())
     surrounding.try_all(place)
 
 
@@ -81,7 +81,8 @@ def test_a_wrong_answer_would_be_seen(place: Path) -> None:
 
 @pytest.mark.promise(6)
 def test_a_log_daemon_that_takes_no_messages_costs_a_second_and_no_more(place: Path) -> None:
-    or_not_covered(no_namespaces())
+    if no_namespaces():
+        not_covered(no_namespaces())
     (stuck,) = [it for it in SURROUNDINGS if it.name == "a log daemon that takes no messages"]
     scene = Scene(place)
     devices = ",".join(f"{GONE}{number}" for number in range(20))
@@ -92,7 +93,8 @@ def test_a_log_daemon_that_takes_no_messages_costs_a_second_and_no_more(place: P
 
 @pytest.mark.parametrize(("kind", "end"), [(socket.SOCK_DGRAM, b""), (socket.SOCK_STREAM, b"\0")])
 def test_a_log_daemon_gets_one_line_a_message(place: Path, kind: int, end: bytes) -> None:
-    or_not_covered(no_namespaces())
+    if no_namespaces():
+        not_covered(no_namespaces())
     (plain,) = [it for it in SURROUNDINGS if it.name == "no syslog"]
     with socket.socket(socket.AF_UNIX, kind) as listening:
         listening.bind(str(place / "log"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.lab.kernels import Kernel
 
 T = TypeVar("T")
-NOT_COVERED = "the lab is not available: "
+NOT_COVERED = "not covered: "
 
 
 class Clusters:
@@ -168,15 +168,19 @@ def fabric(host_kernel: str, request: pytest.FixtureRequest) -> Fabric:
     return or_not_covered(lambda: request.config.stash[CLUSTERS].fabric(host_kernel))
 
 
+def not_covered(reason: str) -> NoReturn:
+    """The running test cannot be tried on this machine: it is skipped, and told at the end, or fails in CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{NOT_COVERED}{reason}", pytrace=False)
+    pytest.skip(f"{NOT_COVERED}{reason}")
+
+
 def or_not_covered(make: Callable[[], T]) -> T:
-    """What `make` returns; if there is no lab, the test is skipped, or fails in CI."""
+    """What `make` returns; the test is not covered if there is no lab."""
     try:
         return make()
     except LabUnavailable as error:
-        reason = f"{NOT_COVERED}{error}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+        not_covered(str(error))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -213,5 +217,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if reasons:
         terminalreporter.section("NOT COVERED", sep="!", red=True, bold=True)
         for reason, count in reasons.items():
-            terminalreporter.write_line(f"{count} tests on real kernels did not run: {reason}")
+            terminalreporter.write_line(f"{count} tests did not run: {reason}")
         terminalreporter.write_line("With CI=true they would have failed.")

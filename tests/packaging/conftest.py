@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.inputs.covered import or_not_covered
-from tests.lab.errors import LabUnavailable
+from tests.lab.plugin import or_not_covered
 from tests.packaging import builds, trees
 from tests.packaging.container import Container
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.packaging.builds import Binaries, Packages
-
-T = TypeVar("T")
-
-
-def _covered(make: Callable[[], T]) -> T:
-    reason = ""
-    try:
-        return make()
-    except LabUnavailable as error:
-        reason = str(error)
-    or_not_covered(reason)
-    raise AssertionError(reason)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +26,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def workshop(exchange: Path) -> Iterator[Container]:
     """A machine of a packager, for all tests."""
-    with _covered(lambda: Container(trees.tools(), exchange)) as container:
+    with or_not_covered(lambda: Container(trees.tools(), exchange)) as container:
         yield container
 
 
@@ -58,12 +45,12 @@ def older(workshop: Container) -> Binaries:
 @pytest.fixture
 def clean(exchange: Path) -> Iterator[Container]:
     """A new machine without the agent."""
-    with _covered(lambda: Container(trees.clean(), exchange)) as container:
+    with or_not_covered(lambda: Container(trees.clean(), exchange)) as container:
         yield container
 
 
 @pytest.fixture
 def rpm_machine(exchange: Path) -> Iterator[Container]:
     """A new machine with rpm and without the agent."""
-    with _covered(lambda: Container(trees.tools(), exchange)) as container:
+    with or_not_covered(lambda: Container(trees.tools(), exchange)) as container:
         yield container
