@@ -1,15 +1,13 @@
-"""The short form of these tests, which every test run has, and the long one, with FENCE_PR_LONG=1."""
+"""The forms of these tests: a short one in every test run, CI's, and with FENCE_PR_LONG=1 everything."""
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from tests.conftest import LONG
+from tests.conftest import wanted
 from tests.lab import kernels
 
-LONG_FORM = os.environ.get(LONG) == "1"
+CI_FORM, LONG_FORM = wanted("slow"), wanted("long")
 
 
 def _kernel(source: kernels.Source, *marks: pytest.MarkDecorator) -> object:

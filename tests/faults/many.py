@@ -195,8 +195,9 @@ def make_nvme(count: int, nodes: list[str]) -> None:
     (port / "subsystems" / SUBSYSTEM).symlink_to(subsystem)
     for node in nodes:
         identity = f"hostnqn={_host_name(node)},hostid={_host_id(node)}"
+        options = f"keep_alive_tmo={nvme.PATIENT_SECONDS},duplicate_connect"
         fd = os.open(FABRICS, os.O_RDWR)
-        os.write(fd, f"transport=loop,traddr=many,nqn={SUBSYSTEM},{identity},duplicate_connect".encode())
+        os.write(fd, f"transport=loop,traddr=many,nqn={SUBSYSTEM},{identity},{options}".encode())
         os.close(fd)
 
 

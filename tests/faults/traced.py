@@ -37,6 +37,12 @@ class Site:
     def __str__(self) -> str:
         return f"{self.what} {self.where} {self.number}"
 
+    @classmethod
+    def read(cls, text: str) -> Site:
+        """As `str` writes it."""
+        what, where, number = text.split()
+        return cls(what, where, int(number))
+
 
 @dataclass
 class Traced:
@@ -69,8 +75,8 @@ class Traced:
         lines = self.node.run(["cat", f"{self.folder}/log"], check=True).stdout.splitlines()
         found = []
         for line in lines:
-            who, moment, what, where, number = line.split()
-            found.append((who, moment, Site(what, where, int(number))))
+            who, moment, site = line.split(maxsplit=2)
+            found.append((who, moment, Site.read(site)))
         return found
 
     def _wait(self, name: str) -> None:

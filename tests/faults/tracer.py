@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import sys
 
@@ -53,6 +54,9 @@ REQUESTS = {
     0x801070CF: "read-reservation",
 }
 
+# A state file's new content is in a file with the number of the process behind the name.
+UNFINISHED = re.compile(r"\.\d+~$")
+
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -65,17 +69,18 @@ def main() -> None:
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            Watcher(folder, me, places, (moment, site), kill.split(",") if kill else []).run(writing)
+            named = {path: name for name, _, path in (place.partition("=") for place in places.split(","))}
+            Watcher(folder, me, named, (moment, site), kill.split(",") if kill else []).run(writing)
         os._exit(0)
     os.wait()
     os.close(writing)
     if not os.read(reading, 1):
         sys.exit("nobody watches")
-    _stop_at_sites()
+    stop_at_sites()
     os.execv(command[0], command)
 
 
-def _stop_at_sites() -> None:
+def stop_at_sites() -> None:
     """From now on, here and in every child, whoever calls what may touch a place stops before."""
     count = len(ALWAYS)
     code = [(LOAD, 0, 0, NUMBER)]
@@ -105,11 +110,16 @@ def _ptrace(request: int, thread: int, data: int = 0) -> bool:
 
 
 class Watcher:
-    """Follows the process `parent` and whatever it makes; acts at `where`, a moment and a site."""
+    """Follows the process `parent` and whatever it makes; acts at `where`, a moment and a site.
 
-    def __init__(self, folder: str, parent: int, places: str, where: tuple[str, str], kill: list[str]) -> None:
+    places: path → name
+    """
+
+    def __init__(
+        self, folder: str, parent: int, places: dict[str, str], where: tuple[str, str], kill: list[str]
+    ) -> None:
         self._folder, self._parent, self._where, self._kill = folder, parent, where, kill
-        self._places = {path: name for name, _, path in (place.partition("=") for place in places.split(","))}
+        self._places = places
         self._counts: dict[str, int] = {}
         self._inside: dict[int, str] = {}  # thread → the site whose system call it carries out
         self._held = 0
@@ -191,8 +201,7 @@ class Watcher:
             path = self._link(thread, first & 0xFFFFFFFF)
         else:
             path = self._text(thread, second if call in BY_SECOND_PATH else first)
-        # A state file's new content is in a file with the number of the process behind the name.
-        name = self._places.get(path) or self._places.get(path.rstrip("0123456789").rstrip("."))
+        name = self._places.get(path) or self._places.get(UNFINISHED.sub("", path))
         if not name:
             return ""
         what = REQUESTS.get(second & 0xFFFFFFFF, hex(second)) if call == IOCTL else ""

@@ -43,6 +43,14 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), "unshare")
 
 
+def enter(process: int) -> None:
+    """Take the calling process, which must have one thread, to the namespaces of a process of a node."""
+    for name in ("uts", "mnt"):
+        fd = os.open(f"/proc/{process}/ns/{name}", os.O_RDONLY)
+        _check(_libc.setns(fd, 0), f"setns to {name} of {process}")
+        os.close(fd)
+
+
 def set_host_name(name: str) -> None:
     """The host name, in the caller's UTS namespace."""
     _check(_libc.sethostname(name.encode(), len(name)), "sethostname")
