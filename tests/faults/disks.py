@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tests.fencing.agent import key
 from tests.lab.inside.layout import LUNS, NODES
-from tests.lab.inside.nvme import NAMESPACES
+from tests.lab.inside.nvme import NAMESPACES, host_id, many_host_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,6 +65,13 @@ class LabDisks(Disks, Protocol):
         """Leave no registration, no reservation, and nothing pending that a node has to be told."""
 
 
+class CaseDisks(Disks, Protocol):
+    """Disks that `cases.carry_out` can be asked for."""
+
+    def hosts(self) -> dict[str, str]:
+        """Of namespaces: the host identifier, as the target tells it, of each node. LUNs have none."""
+
+
 class ScsiDisks:
     """LUNs of LIO."""
 
@@ -86,6 +93,9 @@ class ScsiDisks:
     def state(self, disk: str) -> State:
         said = self.cluster.reservation(disk)
         return State(said.type, said.keys)
+
+    def hosts(self) -> dict[str, str]:
+        return {}
 
     def write(self, node: str, disk: str) -> str:
         return self.cluster.nodes[node].write(disk)
@@ -122,6 +132,9 @@ class NvmeDisks:
     def state(self, disk: str) -> State:
         said = self._namespaces.reservation(self._numbers[disk])
         return State(said.type, said.keys)
+
+    def hosts(self) -> dict[str, str]:
+        return {host_id(node).replace("-", ""): node for node in self.cluster.nodes}
 
     def write(self, node: str, disk: str) -> str:
         return self._namespaces.write(node, self._numbers[disk])
@@ -196,6 +209,9 @@ class ManyDisks:
             pairs = (each.split("=") for each in registered)
             found.append(State(int(kind), {node: int(value, 16) for node, value in pairs}))
         return found
+
+    def hosts(self) -> dict[str, str]:
+        return {many_host_id(node).replace("-", ""): node for node in self._paths} if self._kind == NVME else {}
 
     def write(self, node: str, disk: str) -> str:
         return str(self.cluster.guest.call("write_path", path=self.path(node, disk), fill=1, offset=0))

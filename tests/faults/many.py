@@ -168,7 +168,7 @@ def show_nvme(count: int, nodes: list[str]) -> list[str]:  # noqa: ARG001 - the 
     lines = []
     for _, disk in sorted(nvme_disks(nodes[0]).items()):
         state = nvme.state(disk)
-        names = {_host_id(node).replace("-", ""): node for node in layout.NODES}
+        names = {nvme.many_host_id(node).replace("-", ""): node for node in layout.NODES}
         registered = (f"{names[host]}={key:#x}" for host, (key, _) in state["hosts"].items())
         lines.append(" ".join([str(state["type"]), *registered]))
     return lines
@@ -194,7 +194,7 @@ def make_nvme(count: int, nodes: list[str]) -> None:
     (port / "addr_traddr").write_text("many")
     (port / "subsystems" / SUBSYSTEM).symlink_to(subsystem)
     for node in nodes:
-        identity = f"hostnqn={_host_name(node)},hostid={_host_id(node)}"
+        identity = f"hostnqn={_host_name(node)},hostid={nvme.many_host_id(node)}"
         options = f"keep_alive_tmo={nvme.PATIENT_SECONDS},duplicate_connect"
         fd = os.open(FABRICS, os.O_RDWR)
         os.write(fd, f"transport=loop,traddr=many,nqn={SUBSYSTEM},{identity},{options}".encode())
@@ -222,10 +222,6 @@ def nvme_disks(node: str) -> dict[str, str]:
 
 def _host_name(node: str) -> str:
     return f"nqn.2026-01.lab:many-host-{node}"
-
-
-def _host_id(node: str) -> str:
-    return f"{layout.NODES.index(node) + 1:08x}-9999-4000-8000-000000000000"
 
 
 def _controller(node: str) -> Path:

@@ -15,31 +15,31 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.cases import Call, Case, carry_out
 from tests.faults.disks import NvmeDisks, ScsiDisks, State
 from tests.faults.forms import CI_FORM, LONG_FORM, loop
-from tests.faults.killed import Case, carry_out
 from tests.faults.traced import CHILD, PARENT
 from tests.fencing.agent import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tests.faults.disks import LabDisks
-    from tests.faults.killed import Seen
+    from tests.faults.cases import Round, Seen
+    from tests.faults.disks import CaseDisks
     from tests.faults.proof import Faults
     from tests.faults.traced import Site
     from tests.lab.cluster import Cluster
     from tests.lab.nvme import Namespaces
 
-CHANGES = ("register", "reserve", "preempt", "preempt-and-abort")
+COMMANDS = ("register", "reserve", "preempt", "preempt-and-abort")
+CHANGES = (*COMMANDS, "write", "rename")
 KILLS = list(itertools.product(((PARENT,), (CHILD,), (PARENT, CHILD)), ("before", "after")))
 FIRST_WITH_READING_IOCTLS = (6, 19)
 # Of the calls that change no disk, in the short form.
 EVERY = 8
 KILLED = "Failed: internal error: the process that works on the disks was killed\n"
-ON_AGAIN = (("n1", "on", "n1"),)
-OFF_AGAIN = (("n1", "off", "n2"),)
-N2_FIRST = (("n2", "off", "n1"), *OFF_AGAIN)
+ON = Call("n1", "on", "n1")
+OFF, BACK = Call("n1", "off", "n2"), Call("n2", "off", "n1")
 
 pytestmark = pytest.mark.promise(3, 6, 7)
 
@@ -62,67 +62,67 @@ def test_off_nvme(namespaces: Namespaces, faults: Faults) -> None:
     kill_off_everywhere(NvmeDisks(namespaces), faults)
 
 
-def kill_on_everywhere(disks: LabDisks, faults: Faults) -> None:
+def kill_on_everywhere(disks: CaseDisks, faults: Faults) -> None:
     """n1 is killed in `on`, the first node to come or the second; then n1 does it again."""
     for others in ((), ("n2",)) if every_call(disks) else ((),):
-        undisturbed = Case("on", "n1", others, again=ON_AGAIN)
-        for case, seen in carry_out(disks, list(_cases(disks, undisturbed))):
+        cases = [Case(others, ((kill,), (ON,))) for kill in _kills(disks, ON, others)]
+        for case, seen in carry_out(disks, cases):
             with faults.injected("SIGKILL in on"):
-                _assert_killed(case, seen)
-                for state in seen.left:
+                killed, again = seen.rounds
+                _assert_killed(case, killed)
+                for state in killed.states:
                     assert state.keys.pop("n1", key("n1")) == key("n1"), (case, seen)
                     assert state.keys == {name: key(name) for name in others}, (case, seen)
-                assert [end[0] for end in seen.again] == [0], (case, seen)
+                assert again.ends == ((0, "Success: Powered ON\n", ""),), (case, seen)
                 assert seen.remembered == [f"key=0x{key('n1'):x}\nnode=n1\n"] * len(disks.names), (case, seen)
                 _assert_in(disks, {"n1", *others}, case, seen)
 
 
-def kill_off_everywhere(disks: LabDisks, faults: Faults) -> None:
+def kill_off_everywhere(disks: CaseDisks, faults: Faults) -> None:
     """n1 is killed while it fences n2; then n1 does it again, or n2 shoots back first. Either holds the reservation."""
-    turns = list(itertools.product([("n1", "n2"), ("n2", "n1")], (OFF_AGAIN, N2_FIRST)))
+    turns = list(itertools.product([("n1", "n2"), ("n2", "n1")], [((OFF,),), ((BACK,), (OFF,))]))
     for reserve in (True, False) if every_call(disks) else (True,):
-        undisturbed = Case("off", "n2", ("n1", "n2"), reserve)
-        cases = [
-            replace(case, nodes=nodes, again=again)
-            for case, (nodes, again) in zip(_cases(disks, undisturbed), itertools.cycle(turns))
-        ]
+        kills = _kills(disks, OFF, ("n1", "n2"), reserve=reserve)
+        cases = [Case(nodes, ((kill,), *again), reserve) for kill, (nodes, again) in zip(kills, itertools.cycle(turns))]
         for case, seen in carry_out(disks, cases):
             with faults.injected("SIGKILL in off"):
-                _assert_killed(case, seen)
+                _assert_killed(case, seen.rounds[0])
                 _assert_fought_out(disks, case, seen)
 
 
-def every_call(disks: LabDisks) -> bool:
+def every_call(disks: CaseDisks) -> bool:
     """Whether every call is tried."""
     return LONG_FORM or (CI_FORM and disks.cluster.release >= FIRST_WITH_READING_IOCTLS)
 
 
-def _cases(disks: LabDisks, undisturbed: Case) -> Iterator[Case]:
-    """Where to kill: at the system calls of an undisturbed run."""
-    ((_, seen),) = carry_out(disks, [undisturbed])
-    assert seen.end[0] == 0, seen
-    assert {who for who, _, _ in seen.sites} == {CHILD}, "the parent touches no disk"
-    sites = [site for _, moment, site in seen.sites if moment == "before"]
-    changes = [site for site in sites if site.what in (*CHANGES, "write", "rename")]
-    expected = {"register", "reserve", "write", "rename"} if undisturbed.action == "on" else {"preempt-and-abort"}
-    assert expected <= {site.what for site in changes} | ({"reserve"} if undisturbed.nodes else set())
+def _kills(disks: CaseDisks, call: Call, nodes: tuple[str, ...], *, reserve: bool = True) -> Iterator[Call]:
+    """The call, killed at the system calls of an undisturbed one."""
+    ((_, seen),) = carry_out(disks, [Case(nodes, ((replace(call, traced=True),),), reserve)])
+    (end,), (calls,) = seen.rounds[0].ends, seen.rounds[0].sites
+    assert end[0] == 0, end
+    assert {who for who, _, _ in calls} == {CHILD}, "the parent touches no disk"
+    sites = [site for _, moment, site in calls if moment == "before"]
+    expected = ("register", "open", "write", "rename") if call.action == "on" else ("preempt-and-abort", "open")
+    assert {*expected} <= {site.what for site in sites}, sites
     if every_call(disks):
         kills = [(site, *kill) for site in sites for kill in KILLS]
     else:
+        changes = [site for site in sites if site.what in CHANGES]
         others = [site for site in sites if site not in changes]
         kills = [(site, *kill) for site, kill in zip([*changes, *others[::EVERY]], itertools.cycle(KILLS))]
     for site, who, moment in kills:
-        yield replace(undisturbed, site=site, kill=who, moment=moment)
+        yield replace(call, site=site, kill=who, moment=moment)
 
 
-def _assert_killed(case: Case, seen: Seen) -> None:
+def _assert_killed(case: Case, seen: Round) -> None:
     """It was killed where it should be; what its caller heard."""
-    assert case.site
-    here = (CHILD, case.moment, case.site)
-    assert here in seen.sites, (case, seen)
-    assert seen.end == ((-signal.SIGKILL, "", "") if PARENT in case.kill else (1, "", KILLED)), (case, seen)
-    if case.kill == (PARENT,):
-        _assert_no_further_step(case.site, seen.sites[seen.sites.index(here) + 1 :])
+    ((call,), *_), (end,), (calls,) = case.rounds, seen.ends, seen.sites
+    assert call.site
+    here = (CHILD, call.moment, call.site)
+    assert here in calls, (case, calls)
+    assert end == ((-signal.SIGKILL, "", "") if PARENT in call.kill else (1, "", KILLED)), (case, seen)
+    if call.kill == (PARENT,):
+        _assert_no_further_step(call.site, calls[calls.index(here) + 1 :])
 
 
 def _assert_no_further_step(site: Site, later: Iterable[tuple[str, str, Site]]) -> None:
@@ -130,26 +130,27 @@ def _assert_no_further_step(site: Site, later: Iterable[tuple[str, str, Site]]) 
 
     Another disk's thread may have asked whether somebody waits a moment before, and takes that one step.
     """
-    begun = [it.where for _, moment, it in later if moment == "before" and it.what in CHANGES]
+    begun = [it.where for _, moment, it in later if moment == "before" and it.what in COMMANDS]
     assert site.where not in begun, later
     assert len(set(begun)) == len(begun), later
 
 
-def _assert_fought_out(disks: LabDisks, case: Case, seen: Seen) -> None:
+def _assert_fought_out(disks: CaseDisks, case: Case, seen: Seen) -> None:
     """After n1 was killed in fencing n2: whoever still has all disks and begins, wins them all."""
-    left = ["n2" in state.keys for state in seen.left]
+    left = ["n2" in state.keys for state in seen.rounds[0].states]
     # Who has lost the first disk may have lost the others; who has not has lost none.
     assert left == sorted(left), (case, seen)
-    winner = "n2" if case.again == N2_FIRST and all(left) else "n1"
-    for (node, _, _), (status, _, errors) in zip(case.again, seen.again, strict=True):
-        assert (status == 0) == (node == winner), (case, seen)
-        assert node == winner or "is not registered" in errors, (case, seen)
+    winner = "n2" if case.rounds[1] == (BACK,) and all(left) else "n1"
+    for (call,), after in zip(case.rounds[1:], seen.rounds[1:], strict=True):
+        ((status, _, errors),) = after.ends
+        assert (status == 0) == (call.node == winner), (case, seen)
+        assert call.node == winner or "is not registered" in errors, (case, seen)
     _assert_in(disks, {winner}, case, seen)
 
 
-def _assert_in(disks: LabDisks, nodes: Iterable[str], case: Case, seen: Seen) -> None:
+def _assert_in(disks: CaseDisks, nodes: Iterable[str], case: Case, seen: Seen) -> None:
     """These nodes and no others are registered, and a reservation keeps the others out."""
     expected = State(disks.type, {name: key(name) for name in nodes})
-    assert seen.states == [expected] * len(disks.names), (case, seen)
+    assert seen.rounds[-1].states == [expected] * len(disks.names), (case, seen)
     for name, words in seen.written.items():
         assert set(words) == ({"ok"} if name in nodes else {"EBADE"}), (case, seen)

@@ -101,6 +101,11 @@ def host_id(node: str) -> str:
     return f"{HOSTS.index(node) + 1:08x}-1111-2222-3333-444444444444"
 
 
+def many_host_id(node: str) -> str:
+    """Its identifier where it shares many small namespaces."""
+    return f"{layout.NODES.index(node) + 1:08x}-9999-4000-8000-000000000000"
+
+
 def connect(node: str, transport: str, like: str) -> None:
     """Connect a node's host, with the identity of the node `like` (a cloned machine if that is another)."""
     disconnect(node)
