@@ -93,6 +93,8 @@ def named(plug: str, key: str, cluster: Cluster, method: str = HASH64) -> Regist
             raise UsageError("plug", plug, f"contradicts the option key, which is 0x{number:x}")
         return Registrant("" if is_number(plug) else plug, number)
     if is_number(plug):
+        if cluster.node(plug):
+            raise UsageError("plug", plug, "is a key and the name of a node; give the node's key with the option key")
         return Registrant("", parse_key("plug", plug))
     if cluster.node(plug):
         of_cluster(cluster, method)

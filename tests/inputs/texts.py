@@ -146,6 +146,7 @@ def key(data: bytes) -> None:
         if meant is None:
             continue
         assert 0 < meant.key < 1 << 64
+        assert explicit or not (plug[:2] in ("0x", "0X") and plug in names), "nobody knows which is meant"
         number = explicit or (plug if plug not in names else "")
         if re.fullmatch("(0[xX])?[0-9a-fA-F]+", number):
             assert meant.key == int(number, 16)

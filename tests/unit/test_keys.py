@@ -141,6 +141,7 @@ def test_without_a_nodelist_a_name_is_taken_as_it_is() -> None:
     [
         ("0x2b", "2a", LAB, "contradicts the option key, which is 0x2a"),
         ("beef", "", Cluster("lab"), "could be a node or a key, and there is no nodelist; write a key with 0x"),
+        ("0x2", "", cluster("n1", "0x2"), "is a key and the name of a node; give the node's key with the option key"),
         ("42", "", Cluster(), "write a key with 0x"),
         ("0x0", "", LAB, "cannot be 0"),
         ("0xzz", "", LAB, "is no reservation key"),
