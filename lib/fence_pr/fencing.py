@@ -265,7 +265,8 @@ def _preempt(job: Job, disk: Disk, own: int, step: plan.Preempt) -> None:
 
 def _preempt_without_abort(job: Job, disk: Disk, own: int, step: plan.Preempt, why: ReservationError) -> None:
     """Say so, unless the disk refuses this as well: then it was not the abort that it lacks, and nothing was done."""
-    note = f"{why}; preempted without abort: writes that the disk had accepted may still land"
+    refused = f"{why.device}: {why.operation}: {why.words}"
+    note = f"{refused}; preempted without abort: writes that the disk had accepted may still land"
     try:
         disk.preempt(own, step.victim, step.type, abort=False)
     except (Invalid, NotSupported):

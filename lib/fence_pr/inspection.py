@@ -9,6 +9,7 @@ from .parallel import on_each
 from .pr_ioctl import TYPE_NAMES
 from .report import Report, from_outcomes
 from .request import Reading
+from .reservation import NO_PERSISTENCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,5 +131,7 @@ def _validate_disk(job: Job, reading: Reading | FenceError) -> None:
     wanted = job.reservation_type(reading.disk.device)
     if capabilities.types is not None and wanted not in capabilities.types:
         raise DiskNotAsAsked(f"the target has no reservation type '{TYPE_NAMES[wanted]}'")
-    if not capabilities.persistence_active:
+    if not capabilities.persistence_possible:
+        job.note(f"{label}: {NO_PERSISTENCE}")
+    elif not capabilities.persistence_active:
         job.say(f"{label}: registrations do not survive a power loss of the target")

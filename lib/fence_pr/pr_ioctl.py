@@ -113,11 +113,13 @@ class Reservation(Record):
 class Capabilities(Record):
     """What a target says it can do. types: enum pr_type, None where it does not say.
 
-    persistence_active: registrations survive a power loss of the target.
+    persistence_active    registrations survive a power loss of the target
+    persistence_possible  they could; a SCSI target that cannot refuses a registration that asks for it (SPC-4 6.17.3)
     """
 
     types: tuple[int, ...] | None
     persistence_active: bool
+    persistence_possible: bool = True
 
 
 def open_disk(path: str) -> int:

@@ -19,6 +19,7 @@ from .errors import (
     Invalid,
     NotSupported,
     PathFailure,
+    ReservationError,
     UnitAttention,
 )
 from .parallel import Patience, Unanswered, on_each
@@ -49,6 +50,10 @@ _REPETITIONS = 4
 _READS_UNTIL_STABLE = 20
 # What a path without registration gets for reserve and preempt. Such a path is one that was dead during the action on.
 _REFUSALS = (Conflict, DeviceFailure)
+NO_PERSISTENCE = (
+    "the target cannot keep registrations over a power loss, and refuses them where that is asked for (APTPL),"
+    " as the kernel always does"
+)
 
 
 def open_disk(device: Device, watch: Watch, patience: float | None = None) -> Disk:
@@ -209,7 +214,20 @@ class ScsiDisk(_SinglePath):
         return self._keys().keys
 
     def _register_anew(self, key: int) -> None:
-        self._send("register", lambda: pr_ioctl.register(self._fd, 0, key, pr_ioctl.FLAG_IGNORE_KEY))
+        try:
+            self._send("register", lambda: pr_ioctl.register(self._fd, 0, key, pr_ioctl.FLAG_IGNORE_KEY))
+        except Invalid as error:
+            raise self._explained(error) from error
+
+    def _explained(self, refusal: Invalid) -> Invalid:
+        """With what the target says of itself, if that is the reason."""
+        try:
+            possible = self.capabilities().persistence_possible
+        except ReservationError:
+            return refusal
+        if possible:
+            return refusal
+        return Invalid(refusal.device, refusal.operation, refusal.status, refusal.words, NO_PERSISTENCE)
 
     def capabilities(self) -> Capabilities:
         return self._watched("report capabilities", lambda: scsi.report_capabilities(self._fd))

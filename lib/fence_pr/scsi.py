@@ -75,7 +75,7 @@ def report_capabilities(fd: int) -> Capabilities:
         raise _incomplete(fd, operation, f"{len(answer)} bytes")
     mask_valid, mask = answer[3] & 0x80, answer[4] | answer[5] << 8
     types = tuple(TYPES[standard] for standard in TYPES if mask >> standard & 1)
-    return Capabilities(types if mask_valid else None, bool(answer[3] & 0x01))
+    return Capabilities(types if mask_valid else None, bool(answer[3] & 0x01), bool(answer[2] & 0x01))
 
 
 def _read_all(fd: int, operation: str, service_action: int) -> bytes:

@@ -92,7 +92,7 @@ def capabilities_of(data: bytes) -> pr_ioctl.Capabilities:
     assert len(data) == 8
     bits = {5: (4, 7), 4: (4, 6), 3: (4, 5), 2: (4, 3), 1: (4, 1), 6: (5, 0)}
     types = tuple(kind for kind in range(1, 7) if data[bits[kind][0]] >> bits[kind][1] & 1)
-    return pr_ioctl.Capabilities(types if data[3] & 0x80 else None, bool(data[3] & 1))
+    return pr_ioctl.Capabilities(types if data[3] & 0x80 else None, bool(data[3] & 1), bool(data[2] & 1))
 
 
 class Controller:

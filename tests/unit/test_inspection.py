@@ -242,6 +242,10 @@ def test_validate_says_what_is_worth_knowing(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(ModelDisk, "capabilities", lambda _: pr_ioctl.Capabilities(None, False))
     assert world.run("n1", "validate-all", "n1").ok
     assert "power loss" in world.nodes["n1"].said[-1]
+    never = pr_ioctl.Capabilities(None, False, persistence_possible=False)
+    monkeypatch.setattr(ModelDisk, "capabilities", lambda _: never)
+    (note,) = world.run("n1", "validate-all", "n1").notes
+    assert "cannot keep registrations over a power loss, and refuses them where that is asked for" in note
 
     def silent(_: ModelDisk) -> pr_ioctl.Capabilities:
         raise Invalid("/dev/sdx", "report capabilities", 2)

@@ -11,7 +11,7 @@ import pytest
 
 from fence_pr import pr_ioctl
 from fence_pr.device import Device
-from fence_pr.errors import Abandoned, Conflict, DeviceFailure, IncompleteAnswer, NotPermitted, PathFailure
+from fence_pr.errors import Abandoned, Conflict, DeviceFailure, IncompleteAnswer, Invalid, NotPermitted, PathFailure
 from fence_pr.plan import Snapshot
 from fence_pr.reservation import ScsiDisk
 from tests.unit import fake_ioctl
@@ -317,6 +317,25 @@ def test_a_node_whose_listed_key_is_gone_is_not_registered_again(opened: ScsiDis
         opened.register(0xA, listed=True)
     assert registers.sent == [CONFIRMED]
     assert not opened.registered
+
+
+@pytest.mark.promise(5)
+@pytest.mark.parametrize(
+    ("answer", "explained"),
+    [
+        (Answer(bytes([0, 8, 0, 0x80, 0, 0, 0, 0])), True),
+        (Answer(bytes([0, 8, 1, 0x80, 0, 0, 0, 0])), False),
+        (Answer(status=2), False),
+    ],
+    ids=["cannot persist", "can persist", "does not say"],
+)
+def test_a_target_that_refuses_to_register_is_asked_whether_it_can_persist(
+    opened: ScsiDisk, answer: Answer, explained: bool
+) -> None:
+    with fake_ioctl.disk(returns(-errno.EINVAL), scsi=lambda _command, _room: answer), pytest.raises(Invalid) as failed:
+        opened.register(0xA)
+    assert ("cannot keep registrations over a power loss" in str(failed.value)) == explained
+    assert "register: refused as invalid" in str(failed.value)
 
 
 def test_capabilities_are_asked_of_the_target(opened: ScsiDisk, watch: Watched) -> None:

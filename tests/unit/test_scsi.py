@@ -249,9 +249,9 @@ def test_an_error_number_from_sg_io_is_a_failure(monkeypatch: pytest.MonkeyPatch
         scsi.read_keys(FD)
 
 
-def capabilities(byte3: int, mask: int) -> bytes:
+def capabilities(byte3: int, mask: int, byte2: int = 1) -> bytes:
     """Parameter data of REPORT CAPABILITIES."""
-    return struct.pack(">HBBHxx", 8, 0, byte3, mask)
+    return struct.pack(">HBBHxx", 8, byte2, byte3, mask)
 
 
 @pytest.mark.parametrize(
@@ -269,6 +269,8 @@ def test_capabilities_name_the_types(mask: int, types: tuple[int, ...]) -> None:
 def test_a_type_mask_counts_only_where_it_is_valid_and_persistence_only_where_active() -> None:
     with fake_ioctl.disk(scsi=target(capabilities(0x00, 0xEA01))):
         assert scsi.report_capabilities(FD) == Capabilities(None, False)
+    with fake_ioctl.disk(scsi=target(capabilities(0x00, 0, byte2=0x1E))):
+        assert scsi.report_capabilities(FD) == Capabilities(None, False, persistence_possible=False)
     with fake_ioctl.disk(scsi=target(b"\0" * 7)), pytest.raises(IncompleteAnswer):
         scsi.report_capabilities(FD)
 
