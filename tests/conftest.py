@@ -25,7 +25,7 @@ PROMISES = {
 }
 NO_KERNEL = "no disk"
 LONG = "FENCE_PR_LONG"
-KERNEL_FIXTURES = ("kernel", "nvme_kernel", "host_kernel")
+KERNEL_FIXTURES = ("kernel", "nvme_kernel", "host_kernel", "target_kernel")
 
 
 def pytest_configure(config: pytest.Config) -> None:

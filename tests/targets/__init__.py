@@ -1,0 +1,1 @@
+"""Other iSCSI targets than the kernel's: istgt, which has room for 256 registrations, and tgt, which cannot abort."""

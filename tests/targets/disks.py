@@ -1,0 +1,114 @@
+"""The disks of a target in user space: what a test does to them and sees of them past the agent."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tests.faults.disks import WERO, State
+from tests.fencing import agent
+from tests.lab.cluster import Cluster
+from tests.lab.inside.layout import NODES, PREFIX
+from tests.targets.userland import PLAIN_NODE, PORTS
+
+if TYPE_CHECKING:
+    from tests.lab.cluster import Node
+    from tests.lab.guest import Completed, Guest, Running
+
+KINDS = tuple(PORTS)
+COUNT = 2
+NAMES = tuple(map(str, range(COUNT)))
+PROGRAMS = "/project/tests/targets"
+FOREIGN_KEY = 0x5107
+LAB_KEY = "0x6c6162"
+TYPES = {"Write Exclusive, registrants only": WERO}
+
+
+class UserlandDisks:
+    """Two disks. n3 reaches the target itself; n1 and n2 a bridge, without which no kernel could register there."""
+
+    def __init__(self, cluster: Cluster, kind: str, paths: dict[str, list[str]]) -> None:
+        self.cluster, self.kind, self._paths = cluster, kind, paths
+
+    @classmethod
+    def of_all(cls, guest: Guest) -> dict[str, UserlandDisks]:
+        """Start all targets in a guest that has booted."""
+        cluster = Cluster(guest)
+        found = {}
+        for kind in KINDS:
+            lines = guest.run(
+                [f"{PROGRAMS}/userland.py", kind, str(COUNT)], check=True, timeout=120
+            ).stdout.splitlines()
+            found[kind] = cls(cluster, kind, {node: line.split() for node, line in zip(NODES, lines, strict=True)})
+        return found
+
+    def node(self, name: str) -> Node:
+        """One of n1, n2, n3."""
+        return self.cluster.nodes[name]
+
+    def option(self, node: str) -> str:
+        """The agent's option devices: all disks, as the node calls them."""
+        return ",".join(self._paths[node])
+
+    def path(self, node: str, disk: int) -> str:
+        """What the node calls a disk; 0 decides."""
+        return self._paths[node][disk]
+
+    def start(self, node: str, action: str, plug: str, **options: str) -> Running:
+        """Start the agent on a node."""
+        return agent.start(self.node(node), action, plug, devices=self.option(node), **options)
+
+    def run(self, node: str, action: str, plug: str, **options: str) -> Completed:
+        """Run the agent on a node to its end."""
+        return self.start(node, action, plug, **options).wait()
+
+    def succeed(self, node: str, action: str, plug: str, **options: str) -> Completed:
+        """Run it; it must succeed."""
+        return agent.succeed(self.node(node), action, plug, devices=self.option(node), **options)
+
+    def fail(self, node: str, action: str, plug: str, **options: str) -> list[str]:
+        """Run it; it must fail. What it says."""
+        return agent.fail(self.node(node), action, plug, devices=self.option(node), **options)
+
+    def write(self, node: str) -> list[str]:
+        """What a write to each disk comes to."""
+        call = self.cluster.guest.call
+        return [str(call("write_path", path=path, fill=1, offset=0)) for path in self._paths[node]]
+
+    def states(self) -> list[State]:
+        """What the target tells n3, by sg_persist; registrations by node."""
+        return [
+            State(kind, {node: key for node in NODES for key in keys if key == agent.key(node)})
+            for kind, keys in map(self.listed, range(COUNT))
+        ]
+
+    def listed(self, disk: int) -> tuple[int, list[int]]:
+        """The reservation's type (number of linux/pr.h, 0: none), and every key that is registered on a disk."""
+        path = self.path(PLAIN_NODE, disk)
+        keys = re.findall(r"^\s+(0x[0-9a-f]+)$", self._sg_persist("--in", "--read-keys", path), re.MULTILINE)
+        kind = re.search(r"type: (.*)", self._sg_persist("--in", "--read-reservation", path))
+        return TYPES[kind[1].strip()] if kind else 0, [int(key, 16) for key in keys]
+
+    def clear(self) -> None:
+        """Leave no registration."""
+        for path in self._paths[PLAIN_NODE]:
+            self._sg_persist("--out", "--register-ignore", f"--param-sark={LAB_KEY}", path)
+            self._sg_persist("--out", "--clear", f"--param-rk={LAB_KEY}", path)
+        for node in self.cluster.nodes.values():
+            node.renew()
+
+    def fill(self, disk: int) -> tuple[int, str]:
+        """Register foreign initiators with FOREIGN_KEY until there is no room; how many, and the target's refusal."""
+        name = f"{PREFIX}:{self.kind}{disk + 1}"
+        program = [f"{PROGRAMS}/fill.py", str(PORTS[self.kind]), name, hex(FOREIGN_KEY)]
+        count, refusal = self.cluster.guest.run(program, check=True, timeout=120).stdout.split()
+        return int(count), refusal
+
+    def _sg_persist(self, *arguments: str) -> str:
+        # The first command after a reset is answered with a unit attention.
+        for _ in range(4):
+            done = self.cluster.guest.run(["sg_persist", "--no-inquiry", *arguments])
+            if done.returncode == 0:
+                break
+        assert done.returncode == 0, done
+        return done.stdout

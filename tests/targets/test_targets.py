@@ -1,0 +1,116 @@
+"""The agent's actions on other targets than LIO, and what it says of their limits."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.disks import WERO, State
+from tests.fencing.agent import key
+from tests.targets.disks import COUNT, FOREIGN_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.targets.disks import UserlandDisks
+
+DUELS = 4
+ROOM = 256  # of istgt, for each disk
+
+
+def assert_in(disks: UserlandDisks, nodes: Iterable[str]) -> None:
+    """On every disk these and no other nodes are registered, and the reservation does what it must."""
+    assert disks.states() == [State(WERO, {node: key(node) for node in nodes})] * COUNT
+    for node in disks.cluster.nodes:
+        assert disks.write(node) == [("ok" if node in nodes else "EBADE")] * COUNT
+
+
+@pytest.mark.promise(1, 2, 9)
+def test_on_off_and_status(disks: UserlandDisks) -> None:
+    for node in ("n1", "n2"):
+        assert disks.succeed(node, "on", node).stdout == "Success: Powered ON\n"
+    assert_in(disks, {"n1", "n2"})
+    assert disks.run("n3", "status", "n2").returncode == 0
+    assert disks.succeed("n3", "list-status", "").stdout == "n1,,ON\nn2,,ON\nn3,,OFF\n"
+    assert disks.run("n1", "off", "n2").returncode == 0
+    assert_in(disks, {"n1"})
+    assert disks.run("n3", "status", "n2").returncode == 2
+    assert all("is not registered" in line for line in disks.fail("n2", "off", "n1")[:COUNT])
+    assert_in(disks, {"n1"})
+    assert disks.succeed("n1", "off", "n2").stdout == "Success: Already OFF\n"
+    disks.succeed("n2", "on", "n2")
+    assert_in(disks, {"n1", "n2"})
+
+
+@pytest.mark.promise(4)
+def test_tgt_cannot_abort_and_that_is_told_or_a_failure(tgt: UserlandDisks) -> None:
+    for node in ("n1", "n2"):
+        tgt.succeed(node, "on", node)
+    first, second = tgt.fail("n1", "off", "n2", abort="require")
+    assert first.startswith(f"Failed: {tgt.path('n1', 0)}: preempt-and-abort: ")
+    assert second.startswith(f"Failed: {tgt.path('n1', 1)}: not touched")
+    assert_in(tgt, {"n1", "n2"})
+    done = tgt.run("n1", "off", "n2")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "Success: Powered OFF")
+    said = "\n".join(tgt.node("n1").syslog())
+    for disk in range(COUNT):
+        path = tgt.path("n1", disk)
+        assert re.search(f"{path}: preempt-and-abort: .*; preempted without abort: writes that the disk", said), said
+    assert_in(tgt, {"n1"})
+
+
+@pytest.mark.promise(3)
+def test_of_two_nodes_that_fence_each_other_one_survives(tgt: UserlandDisks) -> None:
+    chance = random.Random(1)
+    for _ in range(DUELS):
+        tgt.clear()
+        for node in ("n1", "n2"):
+            tgt.succeed(node, "on", node)
+        pairs = chance.sample([("n1", "n2"), ("n2", "n1")], 2)
+        calls = {node: tgt.start(node, "off", victim) for node, victim in pairs}
+        ends = {node: call.wait() for node, call in calls.items()}
+        assert sorted(end.returncode for end in ends.values()) == [0, 1], ends
+        winner = min(ends, key=lambda node: ends[node].returncode)
+        assert_in(tgt, {winner})
+
+
+@pytest.mark.promise(5)
+def test_a_target_that_cannot_persist_refuses_the_kernels_registrations(disks: UserlandDisks) -> None:
+    reason = "the target cannot keep registrations over a power loss, and refuses them where that is asked for (APTPL)"
+    disks.succeed("n1", "on", "n1")
+    lines = disks.fail("n3", "on", "n3")
+    for disk, line in zip(range(COUNT), lines, strict=True):
+        assert line.startswith(f"Failed: {disks.path('n3', disk)}: register: "), line
+        assert reason in line
+    assert_in(disks, {"n1"})
+    assert disks.run("n3", "validate-all", "n3").returncode == 0
+    assert sum(reason in line for line in disks.node("n3").syslog()) == 2 * COUNT
+
+
+@pytest.mark.promise(1, 5)
+def test_a_target_without_room_for_another_registration(istgt: UserlandDisks) -> None:
+    """SCSI INSUFFICIENT REGISTRATION RESOURCES: `on` fails and changes nothing there, `off` by a member still works."""
+    istgt.succeed("n1", "on", "n1")
+    assert istgt.fill(0) == (ROOM - 1, "055504")
+    before = istgt.listed(0)
+    assert len(before[1]) == ROOM
+    (line,) = istgt.fail("n2", "on", "n2")
+    assert line.startswith(f"Failed: {istgt.path('n2', 0)}: register: the target answered with an error"), line
+    assert "the kernel's log (dmesg) may have the target's reason" in line
+    assert "ASC=0x55 ASCQ=0x4" in istgt.cluster.guest.run(["dmesg"], check=True).stdout
+    assert istgt.listed(0) == before
+    assert istgt.write("n2") == ["EBADE", "ok"]
+    assert istgt.run("n3", "status", "n2").returncode == 1
+    # Half registered, n2 is fenced by the member as ever; the keys of nobody are named.
+    done = istgt.run("n1", "off", "n2")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "Success: Powered OFF")
+    assert f"of no node in corosync.conf: {hex(FOREIGN_KEY)}" in "\n".join(istgt.node("n1").syslog())
+    assert istgt.write("n2") == ["EBADE"] * COUNT
+    # istgt takes only some of many registrations with one key away at a time: the second try finishes what is left.
+    ends = [istgt.run("n1", "off", hex(FOREIGN_KEY)).returncode for _ in range(2)]
+    assert ends[-1] == 0, ends
+    istgt.succeed("n2", "on", "n2")
+    assert_in(istgt, {"n1", "n2"})
