@@ -34,8 +34,7 @@ class Namespaces:
 
     def reset(self, transport: str) -> None:
         """Connect every node with its own identifier, and leave no reservation."""
-        for node in self.cluster.nodes:
-            self.connect(node, transport)
+        self._connect_all(transport)
         self._guest.call("nvme_clear")
 
     def restart_target(self, transport: str) -> None:
@@ -43,6 +42,12 @@ class Namespaces:
         for node in self.cluster.nodes:
             self.disconnect(node)
         self._guest.call("nvme_restart")
+        self._connect_all(transport)
+
+    def _connect_all(self, transport: str) -> None:
+        # A connection that ended by itself must not be looked for under a name that another has taken.
+        for node in self.cluster.nodes:
+            self.disconnect(node)
         for node in self.cluster.nodes:
             self.connect(node, transport)
 

@@ -56,7 +56,9 @@ WITH_PLAIN = {**NAMESPACES, PLAIN_NUMBER: Namespace("/dev/ram3", False, uuid="77
 SLOW_NAMESPACE, SLOW = 2, "namespace-2"
 TCP_ADDRESS, TCP_PORT = "127.0.0.1", "4420"
 DEADLINE_SECONDS = 10.0
-PATIENT_SECONDS = 120
+# A host takes any answer for a sign of life, nvmet only a command that it carries out: a node that only tries to write
+# where a reservation refuses it loses its controller after twice this time.
+PATIENT_SECONDS = 3600
 # A host that only looks: it is in the guest that has the target and is never registered while a test runs.
 OBSERVER = "observer"
 HOSTS = (*layout.NODES, OBSERVER)
@@ -109,9 +111,9 @@ def many_host_id(node: str) -> str:
 def connect(node: str, transport: str, like: str) -> None:
     """Connect a node's host, with the identity of the node `like` (a cloned machine if that is another)."""
     disconnect(node)
-    # A machine that is so busy that the guest stands still for seconds must not cost a controller that is in the guest.
-    more = f"traddr={TCP_ADDRESS},trsvcid={TCP_PORT}" if transport == "tcp" else f"keep_alive_tmo={PATIENT_SECONDS}"
-    _instances[node] = new_controller(like, f"transport={transport},{more},duplicate_connect")
+    address = f",traddr={TCP_ADDRESS},trsvcid={TCP_PORT}" if transport == "tcp" else ""
+    options = f"transport={transport}{address},duplicate_connect,keep_alive_tmo={PATIENT_SECONDS}"
+    _instances[node] = new_controller(like, options)
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not _usable(node):
         if time.monotonic() > deadline:
@@ -145,6 +147,8 @@ def _usable(node: str) -> bool:
 def disconnect(node: str) -> None:
     """End the connection of a node's host, if there is one."""
     controller = _controller(node)
+    # If it ended by itself, its number may become another node's.
+    _instances.pop(node, None)
     if controller:
         (controller / "delete_controller").write_text("1")
 
