@@ -6,6 +6,8 @@ import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from tests import tried
+
 if TYPE_CHECKING:
     import pytest
 
@@ -57,6 +59,17 @@ def wanted(form: str) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was tried, and which promises were checked."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    properties = [it for report in reports if getattr(report, "when", "") == "call" for it in report.user_properties]
+    if found := tried.lines(properties):
+        terminalreporter.section("what was tried")
+        for line in found:
+            terminalreporter.write_line(line)
+    _tell_promises(terminalreporter)
+
+
+def _tell_promises(terminalreporter: pytest.TerminalReporter) -> None:
     """A row a promise, a column a kernel: passed, or passed/all."""
     counts: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
     for outcome in ("passed", "failed", "error", "skipped"):

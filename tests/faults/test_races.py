@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults import traced
+from tests.faults.cases import LOSER, Call, Case, carry_out
 from tests.faults.disks import NVME, SCSI, WEAR, NvmeDisks, ScsiDisks, State, many, option, register
-from tests.faults.forms import LONG_FORM, loop, newest
-from tests.faults.traced import CHILD, PARENT, PATIENT
+from tests.faults.forms import CI_FORM, LONG_FORM, loop, newest
+from tests.faults.traced import CHILD, PARENT, PATIENT, Site
 from tests.fencing.agent import AGENT, key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.faults.disks import Disks, LabDisks
+    from tests.faults.disks import CaseDisks, Disks, LabDisks
     from tests.faults.proof import Faults
     from tests.lab.cluster import Cluster
     from tests.lab.guest import Completed, Running
     from tests.lab.nvme import Namespaces
 
-DUELS = 200 if LONG_FORM else 10
+DUELS = 200 if CI_FORM else 20
 # One node may be so much earlier than the other: about as long as an agent takes to come to the first disk.
 MOST_DELAY_SECONDS = 0.06
 
@@ -40,67 +42,51 @@ def test_two_nodes_off_each_other_over_four_namespaces(namespaces: Namespaces, f
         duel(disks, faults)
 
 
-def duel(disks: Disks, faults: Faults) -> None:
+def duel(disks: CaseDisks, faults: Faults) -> None:
     """n1 and n2 fence each other, again and again; n3 looks on, and afterwards fences the loser, too.
 
     By chance they seldom meet, so every other time both are held shortly before they decide it.
     """
     chance = random.Random(1)
-    for node in ("n1", "n2", "n3"):
-        succeed(disks, node, "on", node)
-    for count in range(DUELS):
-        with faults.injected("two nodes off each other"):
-            ends = shoot_at_once(disks, chance, count // 2) if count % 2 else shoot(disks, chance)
-            assert sorted(end.returncode for end in ends.values()) == [0, 1], (count, ends)
-            winner, loser = sorted(ends, key=lambda node: ends[node].returncode)
-            assert ends[winner].stdout == "Success: Powered OFF\n", (count, ends)
-            assert "is not registered" in ends[loser].stderr, (count, ends)
-            assert_in(disks, {winner, "n3"})
-            if LONG_FORM or count % 4 == 0:
-                assert succeed(disks, "n3", "off", loser).stdout == "Success: Already OFF\n"
-                assert_in(disks, {winner, "n3"})
-            enter_again(disks, loser)
-
-
-def shoot(disks: Disks, chance: random.Random) -> dict[str, Completed]:
-    """Both start with small delays of their own."""
-    calls = {
-        node: start(disks, node, "off", victim, chance.uniform(0, MOST_DELAY_SECONDS))
-        for node, victim in (("n1", "n2"), ("n2", "n1"))
-    }
-    return {node: call.wait() for node, call in calls.items()}
-
-
-def shoot_at_once(disks: Disks, chance: random.Random, count: int) -> dict[str, Completed]:
-    """Both know that nothing forbids them to fence, and are let go from there, one a little earlier."""
     roads = crossroads(disks)
-    late, early = roads[count // len(roads) % len(roads)], roads[count % len(roads)]
-    victims = {"n1": "n2", "n2": "n1"}
-    nodes = chance.sample(list(victims), 2)
-    calls = [
-        traced.start(disks, node, "off", victims[node], site=site, moment=moment)
-        for node, (site, moment) in zip(nodes, (early, late))
-    ]
-    for call in calls:
-        call.wait_until_held()
-    calls[0].go_on(then=calls[1], seconds=chance.choice((0, chance.uniform(0, MOST_DELAY_SECONDS))))
-    return {node: call.wait() for node, call in zip(nodes, calls)}
+    cases = [duel_of(count, chance, roads) for count in range(DUELS)]
+    for case, seen in carry_out(disks, cases):
+        with faults.injected("two nodes off each other"):
+            fought, finished = seen.rounds
+            ends = dict(zip((call.node for call in case.rounds[0]), fought.ends))
+            assert sorted(status for status, _, _ in ends.values()) == [0, 1], (case, ends)
+            winner, loser = sorted(ends, key=lambda node: ends[node][0])
+            assert ends[winner][1] == "Success: Powered OFF\n", (case, ends)
+            assert "is not registered" in ends[loser][2], (case, ends)
+            left = [State(disks.type, {node: key(node) for node in (winner, "n3")})] * len(disks.names)
+            assert fought.states == left, (case, fought)
+            assert finished.ends == ((0, "Success: Already OFF\n", ""),), (case, finished)
+            assert finished.states == left, (case, finished)
+            for node, words in seen.written.items():
+                assert set(words) == {"EBADE" if node == loser else "ok"}, (case, seen)
 
 
-def crossroads(disks: Disks) -> list[tuple[str, str]]:
+def duel_of(count: int, chance: random.Random, roads: list[tuple[Site, str]]) -> Case:
+    """Both start with small delays; or both know that nothing forbids them to fence, and are let go from there."""
+    shots = [Call(node, "off", victim) for node, victim in chance.sample([("n1", "n2"), ("n2", "n1")], 2)]
+    if count % 2:
+        late, early = roads[count // 2 // len(roads) % len(roads)], roads[count // 2 % len(roads)]
+        shots = [replace(shot, site=site, moment=moment) for shot, (site, moment) in zip(shots, (early, late))]
+        shots[1] = replace(shots[1], delay=chance.choice((0, chance.uniform(0, MOST_DELAY_SECONDS))))
+    else:
+        shots = [replace(shot, delay=chance.uniform(0, MOST_DELAY_SECONDS)) for shot in shots]
+    members = tuple(chance.sample(["n1", "n2", "n3"], 3))
+    return Case(members, (tuple(shots), (Call("n3", "off", LOSER),)))
+
+
+def crossroads(disks: CaseDisks) -> list[tuple[Site, str]]:
     """Site and moment, on the disk that decides: it has been read, is about to be read again, to be preempted."""
     first = disks.names[0]
     read, reads = ("report", 1) if disks.type == WEAR else ("read-keys", 2)
     if disks.type != WEAR and disks.cluster.release < (6, 19):
         read, reads = "scsi", 3
-    before_preempt = (f"preempt-and-abort {first} 1", "before")
-    return [(f"{read} {first} {reads}", "after"), (f"{read} {first} {reads + 1}", "before"), before_preempt]
-
-
-def enter_again(disks: Disks, node: str) -> None:
-    """Register the node past the agent. Old kernels answer the first commands with what happened meanwhile."""
-    for disk in disks.names:
-        assert any(disks.pr(node, disk, "register", 0, key(node)) == 0 for _ in range(4))
+    before_preempt = (Site("preempt-and-abort", first, 1), "before")
+    return [(Site(read, first, reads), "after"), (Site(read, first, reads + 1), "before"), before_preempt]
 
 
 @newest

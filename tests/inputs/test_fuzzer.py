@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests import tried
 from tests.inputs import PROJECT, fuzz, properties
 from tests.inputs.parsers import PARSERS, seeds
 from tests.lab.plugin import not_covered
@@ -14,8 +15,9 @@ from tests.lab.plugin import not_covered
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("parser", PARSERS)
-def test_kept_inputs_break_no_parser(parser: str) -> None:
+def test_kept_inputs_break_no_parser(parser: str, request: pytest.FixtureRequest) -> None:
     kept = seeds(parser)
+    tried.count(request.node, tried.INPUTS, len(kept))
     assert len(kept) >= 4
     for name, data in kept.items():
         try:
@@ -26,10 +28,11 @@ def test_kept_inputs_break_no_parser(parser: str) -> None:
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("factor", [1, pytest.param(5, marks=pytest.mark.long)])
-def test_a_fuzzer_breaks_no_parser(factor: int) -> None:
+def test_a_fuzzer_breaks_no_parser(factor: int, request: pytest.FixtureRequest) -> None:
     if fuzz.unavailable():
         not_covered(fuzz.unavailable())
     found = fuzz.run(factor, seed=factor)
+    tried.count(request.node, tried.FUZZED, sum(it.executed for it in found))
     assert [it.parser for it in found] == list(PARSERS)
     for it in found:
         assert not it.broken_by, f"{it.parser} is broken by {it.broken_by} (hexadecimal):\n{it.why}"

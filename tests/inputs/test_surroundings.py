@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import tried
 from tests.inputs.start import How, agent, no_namespaces
 from tests.inputs.surroundings import (
     CALLS,
@@ -51,19 +52,21 @@ def test_friendly_surroundings_give_the_answers_that_hostile_ones_are_measured_b
 
 @pytest.mark.promise(5, 8, 10)
 @pytest.mark.parametrize("surrounding", SURROUNDINGS, ids=lambda it: it.name)
-def test_hostile_surroundings_cost_no_right_answer(surrounding: Surrounding, place: Path) -> None:
+def test_hostile_surroundings_cost_no_right_answer(
+    surrounding: Surrounding, place: Path, request: pytest.FixtureRequest
+) -> None:
     with folder() as other:
         if surrounding.needs_namespace(other) and no_namespaces():
             not_covered(no_namespaces())
-    surrounding.try_all(place)
+    tried.count(request.node, tried.CALLS, surrounding.try_all(place))
 
 
 @pytest.mark.promise(5, 8, 10)
-def test_an_ordinary_user_gets_right_answers(place: Path) -> None:
+def test_an_ordinary_user_gets_right_answers(place: Path, request: pytest.FixtureRequest) -> None:
     with of_an_ordinary_user() as surroundings:
         for number, surrounding in enumerate(surroundings):
             (place / str(number)).mkdir(mode=0o755)
-            surrounding.try_all(place / str(number))
+            tried.count(request.node, tried.CALLS, surrounding.try_all(place / str(number)))
 
 
 def test_a_trap_would_be_seen(place: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import tried
 from tests.model.larger import at_random, long
 from tests.model.mutants import MUTANTS, Mutant
 from tests.model.scenarios import short
@@ -31,8 +32,10 @@ def by_name(name: str) -> Scenario:
     return found
 
 
-def look(result: Result) -> None:
+def look(result: Result, request: pytest.FixtureRequest) -> None:
     """Fail with the way to a broken promise, if there is one."""
+    tried.count(request.node, tried.STATES, result.states)
+    tried.count(request.node, tried.MODEL_FAULTS, sum(result.faults.values()))
     if result.violation:
         pytest.fail(str(result.violation), pytrace=False)
     assert result.ends
@@ -40,29 +43,30 @@ def look(result: Result) -> None:
 
 @pytest.mark.promise(1, 2, 3, 7, 9)
 @pytest.mark.parametrize("scenario", short(), ids=named)
-def test_the_promises_hold_in_every_order(scenario: Scenario) -> None:
-    look(Search(scenario).explore())
+def test_the_promises_hold_in_every_order(scenario: Scenario, request: pytest.FixtureRequest) -> None:
+    look(Search(scenario).explore(), request)
 
 
 @pytest.mark.long
 @pytest.mark.promise(1, 2, 3, 7, 9)
 @pytest.mark.parametrize("scenario", long(), ids=named)
-def test_the_promises_hold_in_every_order_of_more(scenario: Scenario) -> None:
-    look(Search(scenario).explore())
+def test_the_promises_hold_in_every_order_of_more(scenario: Scenario, request: pytest.FixtureRequest) -> None:
+    look(Search(scenario).explore(), request)
 
 
 @pytest.mark.promise(1, 2, 3, 7, 9)
 @pytest.mark.parametrize("scenario", at_random(), ids=named)
-def test_the_promises_hold_in_orders_at_random(scenario: Scenario) -> None:
-    look(Search(scenario).sample(SEED, WALKS))
+def test_the_promises_hold_in_orders_at_random(scenario: Scenario, request: pytest.FixtureRequest) -> None:
+    look(Search(scenario).sample(SEED, WALKS), request)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.sentence)
-def test_the_explorer_catches(mutant: Mutant) -> None:
+def test_the_explorer_catches(mutant: Mutant, request: pytest.FixtureRequest) -> None:
     with mutant.installed():
         violation = Search(by_name(mutant.scenario)).explore().violation
     assert violation, f"survives: {mutant.sentence}"
     assert any(it.startswith(f"promise {mutant.promise}:") for it in violation.broken), str(violation)
+    tried.count(request.node, tried.MUTANTS, 1)
 
 
 def test_a_mutant_is_gone_when_it_is_done() -> None:
