@@ -1,6 +1,6 @@
 """`python3 -m tests.model`: explore what several nodes can do at once, and say what was found. No kernel is needed.
 
---long    ten minutes of it in place of half a minute
+--long    half an hour of it in place of half a minute
 --mutants how each dangerous change of the code is caught, step by step
 """
 

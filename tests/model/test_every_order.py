@@ -1,6 +1,7 @@
 """Every order of what several nodes do at once, with everything that may go wrong: the promises hold in each.
 
-`python3 -m tests.model` shows the numbers of states; with --long, and with FENCE_PR_LONG=1 here, there are more.
+`python3 -m tests.model` shows the numbers of states. With --long there are more: some of those are part of CI, all with
+FENCE_PR_LONG=1.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import tried
-from tests.model.larger import at_random, long
+from tests.model.larger import at_random, long, slow
 from tests.model.mutants import MUTANTS, Mutant
 from tests.model.scenarios import short
 from tests.model.search import Result, Search
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from tests.model.scenario import Scenario
 
 SEED, WALKS = 1, 40
+LARGER = [
+    pytest.param(scenario, id=scenario.name, marks=mark)
+    for scenarios, mark in ((slow(), pytest.mark.slow), (long(), pytest.mark.long))
+    for scenario in scenarios
+]
 
 
 def named(scenario: Scenario) -> str:
@@ -47,9 +53,8 @@ def test_the_promises_hold_in_every_order(scenario: Scenario, request: pytest.Fi
     look(Search(scenario).explore(), request)
 
 
-@pytest.mark.long
 @pytest.mark.promise(1, 2, 3, 7, 9)
-@pytest.mark.parametrize("scenario", long(), ids=named)
+@pytest.mark.parametrize("scenario", LARGER)
 def test_the_promises_hold_in_every_order_of_more(scenario: Scenario, request: pytest.FixtureRequest) -> None:
     look(Search(scenario).explore(), request)
 
