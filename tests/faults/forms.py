@@ -18,5 +18,7 @@ def _kernel(source: kernels.Source, *marks: pytest.MarkDecorator) -> object:
 _OLDEST, _NEWEST = kernels.SOURCES
 # The newest kernel with SCSI, which is also the quickest; in the long form the oldest, too.
 newest = pytest.mark.parametrize("kernel", [_kernel(_OLDEST, pytest.mark.long), _kernel(_NEWEST)], indirect=True)
+# The same, the oldest in CI, too.
+both = pytest.mark.parametrize("kernel", [_kernel(_OLDEST, pytest.mark.slow), _kernel(_NEWEST)], indirect=True)
 loop = pytest.mark.parametrize("namespaces", ["loop"], indirect=True)
 tcp = pytest.mark.parametrize("namespaces", ["tcp"], indirect=True)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults import traced
 from tests.faults.disks import MixedDisks, NvmeDisks, ScsiDisks, State, option, register
-from tests.faults.forms import loop, newest
+from tests.faults.forms import both, loop, newest
 from tests.fencing.agent import fail, key, run, succeed
 from tests.lab.inside import layout
 from tests.lab.inside.target import KEPT, TARGET
@@ -82,6 +82,7 @@ def test_a_lun_that_is_removed_between_read_and_preempt(
         assert all("n2" not in keys and "n3" in keys for keys in registered(disks))
 
 
+@both
 def test_a_write_protected_lun(disks: ScsiDisks, faults: Faults) -> None:
     """LIO takes no reservation command that changes something then; only old kernels hand out a hint why."""
     lab = disks.cluster

@@ -1,9 +1,9 @@
 """SIGKILL at every system call of `on` and `off` that touches a disk or a state file; then the action is run again.
 
 The parent, which Pacemaker waits for, the child, which works on the disks, or both are killed before the call or right
-after it. In CI that is every call with every victim and moment, on the oldest kernel, which takes three times as long,
-only with FENCE_PR_LONG=1. In the short form each kernel sees every command that changes a disk and some of the other
-calls, who is killed and when in turn.
+after it. In CI that is every call with every victim and moment; on the oldest kernel, which takes three times as long,
+only with FENCE_PR_LONG=1. In the short form it is every command that changes something and some of the other calls, who
+is killed and when in turn.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from tests.faults.cases import Call, Case, carry_out
 from tests.faults.disks import NvmeDisks, ScsiDisks, State
-from tests.faults.forms import CI_FORM, LONG_FORM, loop
+from tests.faults.forms import CI_FORM, LONG_FORM, both, loop
 from tests.faults.traced import CHILD, PARENT
 from tests.fencing.agent import key
 
@@ -44,10 +44,12 @@ OFF, BACK = Call("n1", "off", "n2"), Call("n2", "off", "n1")
 pytestmark = pytest.mark.promise(3, 6, 7)
 
 
+@both
 def test_on_scsi(lab: Cluster, faults: Faults) -> None:
     kill_on_everywhere(ScsiDisks(lab, "ab"), faults)
 
 
+@both
 def test_off_scsi(lab: Cluster, faults: Faults) -> None:
     kill_off_everywhere(ScsiDisks(lab, "ab"), faults)
 
