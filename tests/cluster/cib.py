@@ -21,8 +21,8 @@ OPTIONS = {"stonith-enabled": "true", "dc-deadtime": "2s", "stonith-timeout": "6
 MONITOR_SECONDS = 5
 
 
-def corosync_conf(nodes: Sequence[str]) -> str:
-    """The nodes' /etc/corosync/corosync.conf. The smallest partition with quorum is one node of two."""
+def corosync_conf(nodes: Sequence[str], more_quorum: Mapping[str, object] | None = None) -> str:
+    """The nodes' /etc/corosync/corosync.conf. One node of two has quorum; more_quorum: settings on top of that."""
     members = "".join(
         _block("node", {"name": node, "nodeid": NODES.index(node) + 1, "ring0_addr": ring_address(node)}, 4)
         for node in nodes
@@ -30,6 +30,7 @@ def corosync_conf(nodes: Sequence[str]) -> str:
     quorum: dict[str, object] = {"provider": "corosync_votequorum"}
     if len(nodes) == 2:
         quorum |= {"two_node": 1, "wait_for_all": 0}
+    quorum |= more_quorum or {}
     totem: dict[str, object] = {
         "version": 2,
         "cluster_name": CLUSTER,
@@ -55,6 +56,16 @@ def _block(name: str, settings: Mapping[str, object], indent: int = 0) -> str:
     return f"{margin}{name} {{\n{lines}{margin}}}\n"
 
 
+def monitor(
+    resource: str, settings: Mapping[str, str] | None = None, parameters: Mapping[str, str] | None = None
+) -> str:
+    """The recurring monitor operation of a resource; `parameters` are for the resource agent."""
+    given = {"name": "monitor", "interval": f"{MONITOR_SECONDS}s", "timeout": "60s", "on-fail": "restart"}
+    words = " ".join(f"{name}={quoteattr(value)}" for name, value in {**given, **(settings or {})}.items())
+    own = f"{resource}-monitor"
+    return f'<op id="{own}" {words}>{_set("instance_attributes", own, parameters or {})}</op>'
+
+
 @dataclass(frozen=True)
 class Primitive:
     """A resource. group: the name of the group that it is in; clone: whether every node runs it."""
@@ -73,8 +84,7 @@ class Primitive:
             f'<primitive id="{self.name}" {kind}>{_set("instance_attributes", self.name, self.parameters)}'
             f'<operations><op id="{self.name}-start" name="start" interval="0" timeout="60s"/>'
             f'<op id="{self.name}-stop" name="stop" interval="0" timeout="60s"/>'
-            f'<op id="{self.name}-monitor" name="monitor" interval="{MONITOR_SECONDS}s" timeout="60s"/>'
-            "</operations></primitive>"
+            f"{monitor(self.name)}</operations></primitive>"
         )
 
 

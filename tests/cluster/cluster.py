@@ -51,12 +51,13 @@ class NotReached(AssertionError):
 
 @dataclass(frozen=True)
 class Setup:
-    """Nodes, the disks and parameters of the fence device, and options of the cluster."""
+    """Nodes, the disks and parameters of the fence device, options of the cluster, and settings of its quorum."""
 
     nodes: Sequence[str] = ("n1", "n2")
     disks: Sequence[str | int] = (*RAW, FILE_SYSTEM)
     parameters: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    quorum: Mapping[str, object] = field(default_factory=dict)
     agent: str = cib.AGENT
 
 
@@ -73,11 +74,15 @@ class PacemakerCluster:
         self.stack, self.setup = stack, setup
         self.spoilt = False
         self._harmed: set[str] = set()
+        self._heard: dict[str, int] = {}
         hosts = dict.fromkeys(setup.nodes, kernel)
         self.fabric = Fabric(kernel, hosts, stack.folder(), arguments=NO_REBOOT, memory_mib=MEMORY_MIB)
         try:
             _at_once(self._connect, setup.nodes)
-            self.any_host().run(["mkfs.ext4", "-q", self.path(FILE_SYSTEM)], check=True)
+            host = self.any_host()
+            host.run(["mkfs.ext4", "-q", self.path(FILE_SYSTEM)], check=True)
+            # "Pacemaker 2.1.5-4+deb12u1", and more lines
+            self.pacemaker = host.run(["pacemakerd", "--version"], check=True).stdout.split()[1].partition("-")[0]
         except BaseException:
             self.stop()
             raise
@@ -97,7 +102,7 @@ class PacemakerCluster:
 
     def start(self, *names: str) -> None:
         """Start the daemons on these nodes (on all, if none is named), all at once."""
-        files = {"/etc/corosync/corosync.conf": cib.corosync_conf(self.setup.nodes)}
+        files = {"/etc/corosync/corosync.conf": cib.corosync_conf(self.setup.nodes, self.setup.quorum)}
         given = json.dumps({"files": files, "cib": self.configuration()})
         _at_once(lambda name: self._stack(name, "start", given), names or self.setup.nodes)
 
@@ -129,11 +134,21 @@ class PacemakerCluster:
         """End `cut`."""
         self.fabric.heal(name, *paths)
 
+    def hang(self, name: str, lun: str) -> None:
+        """Let a node wait without end for whatever it asks of a LUN, until `resume`."""
+        self._harmed.add(name)
+        self[name].hang(lun)
+
+    def resume(self, name: str, lun: str) -> None:
+        """End `hang`: what waited goes on."""
+        self[name].resume(lun)
+
     def power_on(self, *names: str) -> None:
         """Boot crashed nodes and connect them to the storage; the cluster is not started there."""
 
         def boot(name: str) -> None:
             self.fabric.restart(name)
+            self._heard[name] = 0
             self._connect(name)
 
         _at_once(boot, names)
@@ -143,21 +158,32 @@ class PacemakerCluster:
         if self._harmed:
             harmed = sorted(self._harmed)
             self.crash(*harmed)
-            # Back sooner than missed, it would be taken for the node that it was.
-            self.until(lambda: not self._online() & self._harmed, f"{harmed} are missed")
+            self.wait_until_missed(*harmed)
             self.power_on(*harmed)
             self.start(*harmed)
         self.wait_until_whole()
 
-    def wait_until_whole(self) -> None:
-        """Until all nodes are in again and everything runs: no harm is left."""
-        self.until(self.whole, "the whole cluster runs")
-        self._harmed.clear()
+    def wait_until_missed(self, *names: str) -> None:
+        """Until crashed nodes have been fenced, as far as there is anybody who does.
 
-    def _online(self) -> set[str]:
-        """Nodes that some node which runs sees online."""
-        views = [self.view(name) for name, host in self.fabric.hosts.items() if _answers(host)]
-        return {name for view in views for name, what in view.nodes.items() if what == state.ONLINE}
+        Back sooner, a node would learn of the fencing of the node that it was, and end its cluster.
+        """
+        self.until(lambda: all(self._misses(view, names) for view in self._views()), f"{names} are missed")
+
+    @staticmethod
+    def _misses(view: State, names: Iterable[str]) -> bool:
+        return all(view.nodes.get(name) == state.OFFLINE for name in names)
+
+    def _views(self) -> list[State]:
+        return [self.view(name) for name, host in self.fabric.hosts.items() if _answers(host)]
+
+    def wait_until_whole(self) -> None:
+        """Until all nodes are in again and everything runs: no harm is left, and no fencing of before is remembered."""
+        self.until(self.whole, "the whole cluster runs")
+        self.any_host().run(["stonith_admin", "--cleanup", "--history", "*"], check=True)
+        self.until(lambda: not any(self.view(name).fencing for name in self.setup.nodes), "the fence history is empty")
+        self._harmed.clear()
+        self._heard = {name: len(self[name].syslog()) for name in self.setup.nodes}
 
     def _connect(self, name: str) -> None:
         host = self[name]
@@ -182,6 +208,11 @@ class PacemakerCluster:
         )
         return cib.cib(setup.nodes, device, resources, setup.options)
 
+    def configure(self, element: str, xml: str) -> None:
+        """Replace the element of the configuration that has this id, while the cluster runs."""
+        where = f"//*[@id='{element}']"
+        self.any_host().run(["cibadmin", "--replace", "--xpath", where, "--xml-text", xml], check=True)
+
     # ---- what the cluster says
 
     def view(self, name: str = "") -> State:
@@ -189,6 +220,14 @@ class PacemakerCluster:
         host = self[name] if name else self.any_host()
         said = host.run(CRM_MON)
         return state.parse(said.stdout) if said.returncode == 0 else state.NOTHING
+
+    def said(self, name: str) -> list[str]:
+        """What a node has logged since it booted or, if that is later, since the cluster was whole."""
+        return self[name].syslog()[self._heard.get(name, 0) :]
+
+    def complaints(self, name: str) -> list[str]:
+        """What the agent has complained about there."""
+        return [line for line in self.said(name) if line.startswith(f"{cib.AGENT}[") and "Failed: " in line]
 
     def whole(self) -> bool:
         """Whether all nodes are in, registered on every disk, and all resources run."""

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # What the kernel makes of a reservation conflict.
 REFUSED = "EBADE"
+# Pacemaker, about a resource.
+STARTS = "local execution of start operation"
 
 
 def other(cluster: PacemakerCluster, name: str) -> str:
@@ -23,6 +25,27 @@ def place_of_data(cluster: PacemakerCluster) -> str:
     """The node that has the file system mounted."""
     (found,) = cluster.view().active[DATA]
     return found
+
+
+def assert_registered_before_anything_started(cluster: PacemakerCluster, name: str) -> None:
+    """Since the node booted, the agent has registered it on every disk before any resource started on it."""
+    log = cluster[name].syslog()
+    started = next(at for at, line in enumerate(log) if STARTS in line)
+    for device in cluster.devices():
+        assert any(registers(line, device) for line in log[:started]), (device, log[:started])
+
+
+def registers(line: str, device: str) -> bool:
+    """Whether the agent says in this line that it registers the node on the disk."""
+    return line.startswith("fence_pr_ioctl[") and f"{device} " in line and ": register 0x" in line
+
+
+def assert_shut_out(cluster: PacemakerCluster, name: str) -> None:
+    """Every disk refuses what the node writes, whatever its cluster does or does not do."""
+    host = cluster[name]
+    for disk in cluster.setup.disks:
+        written = host.write(disk) if isinstance(disk, str) else host.write_to(disk)
+        assert written == REFUSED, (name, disk)
 
 
 def wait_for_take_over(cluster: PacemakerCluster, survivor: str, lost: str) -> None:
@@ -80,13 +103,12 @@ def assert_file_system_is_clean(cluster: PacemakerCluster) -> None:
 def comes_back(cluster: PacemakerCluster, name: str) -> None:
     """Boot the fenced node: no disk takes its writes until the cluster has unfenced it, then all do."""
     cluster.crash(name)
+    cluster.wait_until_missed(name)
     cluster.power_on(name)
-    host = cluster[name]
-    for disk in cluster.setup.disks:
-        written = host.write(disk) if isinstance(disk, str) else host.write_to(disk)
-        assert written == REFUSED
+    assert_shut_out(cluster, name)
     cluster.start(name)
     cluster.wait_until_whole()
+    assert_registered_before_anything_started(cluster, name)
     for disk in RAW:
         cluster.until(lambda: cluster.writes(name, disk).acknowledged, f"{name} writes again")  # noqa: B023
         assert cluster.writes(name, disk).answers == ["ok"]

@@ -14,16 +14,33 @@ if TYPE_CHECKING:
     from tests.cluster.cluster import PacemakerCluster
 
 
+@pytest.mark.slow
 def test_a_node_is_registered_on_every_disk_before_any_resource_starts_on_it(two: PacemakerCluster) -> None:
     for name in two.setup.nodes:
-        log = two[name].syslog()
-        started = next(at for at, line in enumerate(log) if "local execution of start operation" in line)
-        for device in two.devices():
-            assert any(f"{device} " in line and ": register 0x" in line for line in log[:started])
+        steps.assert_registered_before_anything_started(two, name)
         for disk in RAW:
             assert two.writes(name, disk).answers == ["ok"]
 
 
+@pytest.mark.slow
+@pytest.mark.promise(1)
+def test_a_node_that_loses_its_power_is_shut_out_the_other_goes_on_and_it_comes_back(two: PacemakerCluster) -> None:
+    lost = steps.place_of_data(two)
+    survivor = steps.other(two, lost)
+    acknowledged = {disk: two.writes(lost, disk).acknowledged for disk in RAW}
+    in_diary = two.diary_writes(lost).acknowledged
+    two.crash(lost)
+    steps.wait_for_take_over(two, survivor, lost)
+    landed = {disk: two.landed(disk, lost) for disk in RAW}
+    assert all(landed[disk] >= acknowledged[disk] for disk in RAW)
+    assert not two.complaints(survivor)
+    for disk in RAW:
+        assert two.writes(survivor, disk).answers == ["ok"]
+    steps.assert_diary_is_whole(two, survivor, in_diary)
+    steps.comes_back(two, lost)
+
+
+@pytest.mark.slow
 @pytest.mark.promise(1, 3)
 def test_of_two_nodes_that_lose_sight_of_each_other_exactly_one_survives_and_the_other_comes_back(
     two: PacemakerCluster,
@@ -34,7 +51,7 @@ def test_of_two_nodes_that_lose_sight_of_each_other_exactly_one_survives_and_the
     steps.wait_for_take_over(two, survivor, loser)
     landed = {disk: two.landed(disk, loser) for disk in RAW}
     steps.wait_until_refused(two, loser)
-    two.until(lambda: _failures(two, loser), f"{loser} has tried to fence, too")
+    two.until(lambda: two.complaints(loser), f"{loser} has tried to fence, too")
     assert not two.view(loser).fenced(survivor)
     assert _survivor(two) == survivor
     steps.assert_nothing_landed_since(two, loser, landed)
@@ -48,11 +65,6 @@ def _survivor(cluster: PacemakerCluster) -> str:
     """The node that alone is registered on every disk, "" if there is none (yet)."""
     (first, *rest) = {cluster.registered(disk) for disk in cluster.setup.disks}
     return next(iter(first)) if len(first) == 1 and not rest else ""
-
-
-def _failures(cluster: PacemakerCluster, name: str) -> list[str]:
-    """What the agent has complained about on this node."""
-    return [line for line in cluster[name].syslog() if line.startswith("fence_pr_ioctl[") and "Failed: " in line]
 
 
 @pytest.mark.long
