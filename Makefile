@@ -1,6 +1,7 @@
 # make test      everything: unit, protocol, metadata, linters, and the lab on real kernels
 # make demo      watch one node fence another off a real disk
 # make proof     what the promises rest on, in numbers (ARGS=--long: ten times as much)
+# make cluster   real Pacemaker clusters: every scenario, and a table of them (ARGS are pytest's: -k bookworm, -m slow)
 # make conformance  what LIO, nvmet and dm-multipath do, against the standards (ARGS=--write records it anew)
 # make install   DESTDIR, PREFIX and sbindir, mandir … as usual; Pacemaker looks for agents in /usr/sbin
 # make install-files  the same without byte code, for packagers whose tools compile Python themselves
@@ -37,13 +38,16 @@ drop = rm -f $(addprefix $(DESTDIR)$(3)/,$(notdir $(2)))
 # Modules of an older version.
 stale = $(filter-out $(patsubst lib/fence_pr/%,$(modules)/%,$(wildcard lib/fence_pr/*.py)),$(wildcard $(modules)/*.py))
 
-.PHONY: test proof demo conformance install install-files uninstall documents clean
+.PHONY: test proof cluster demo conformance install install-files uninstall documents clean
 
 test:
 	@$(PYTHON) tests/run.py
 
 proof:
 	@$(PYTHON) tests/run.py proof $(ARGS)
+
+cluster:
+	@$(PYTHON) tests/run.py cluster $(ARGS)
 
 demo:
 	@$(PYTHON) -m tests.lab.demo

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""`make test` and `make proof`: set up what the tests need, say what that is, and run them.
+"""`make test`, `make cluster` and `make proof`: set up what the tests need, say what that is, and run them.
 
-Arguments are handed to pytest, after the word "proof" to tests.proof. With CI=true whatever cannot run is a failure.
+Arguments are handed to pytest, after the word "proof" to tests.proof; the word "cluster" stands for all scenarios of
+tests/cluster. With CI=true whatever cannot run is a failure.
 """
 
 from __future__ import annotations
@@ -26,12 +27,19 @@ def main() -> int:
     """Set up, run, and return pytest's exit code."""
     os.chdir(PROJECT)
     _make_venv()
+    what, *arguments = sys.argv[1:] or [""]
+    if what == "cluster":
+        os.environ[conftest.LONG] = "1"
     # What cannot be fetched is reported by the tests that miss it.
     fetch.main(everything=conftest.wanted("slow"))
     # The lab's guests are the slow part: one worker for each kernel, the rest of the tests in between.
-    command: list[str | Path] = [VENV / "bin" / "pytest", "-n", "2", "--dist", "loadgroup", *sys.argv[1:]]
-    if sys.argv[1:2] == ["proof"]:
-        command = [VENV / "bin" / "python", "-m", "tests.proof", *sys.argv[2:]]
+    command: list[str | Path] = [VENV / "bin" / "pytest", "-n", "2", "--dist", "loadgroup"]
+    if what == "proof":
+        command = [VENV / "bin" / "python", "-m", "tests.proof", *arguments]
+    elif what == "cluster":
+        command += ["tests/cluster", *arguments]
+    else:
+        command += sys.argv[1:]
     return subprocess.run(command, check=False).returncode
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster import root
+from tests.cluster import root, table
 from tests.cluster.cluster import NotReached, PacemakerCluster, Setup
 from tests.lab.errors import LabError
 from tests.lab.inside.layout import NODES
@@ -55,16 +55,13 @@ class Clusters:
         self.current = None
 
 
-def _parameter(stack: Stack, *marks: pytest.MarkDecorator) -> object:
-    name = f"cluster-{stack.suite}"
-    return pytest.param(stack, id=stack.suite, marks=(*marks, pytest.mark.xdist_group(name)))
+# Each scenario is marked slow or long itself. One process has the clusters of a stack, one after the other.
+STACKS = [
+    pytest.param(each, id=each.suite, marks=pytest.mark.xdist_group(f"cluster-{each.suite}")) for each in root.STACKS
+]
 
 
-OLDEST = _parameter(root.BOOKWORM, pytest.mark.long)
-NEWER = [_parameter(each, pytest.mark.long) for each in (root.TRIXIE, root.FORKY)]
-
-
-@pytest.fixture(scope="session", params=[OLDEST, *NEWER])
+@pytest.fixture(scope="session", params=STACKS)
 def stack(request: pytest.FixtureRequest) -> Stack:
     """The cluster stacks in turn."""
     found = request.param
@@ -94,15 +91,18 @@ def three(clusters: Clusters, stack: Stack) -> PacemakerCluster:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put what happened in the cluster into the report of a failure."""
+    """Put the scenario's row of the table into the report and, if it failed, what happened in the cluster."""
     report = yield
     clusters = item.config.stash.get(CLUSTERS, None)
-    if (
-        report.failed
-        and clusters
-        and clusters.current
-        and {"two", "three", "clusters"} & set(getattr(item, "fixturenames", ()))
-    ):
+    cluster = clusters.current if clusters else None
+    if not {"two", "three", "clusters"} & set(getattr(item, "fixturenames", ())):
+        return report
+    assert isinstance(item, pytest.Function)
+    others = [value for parameter, value in item.callspec.params.items() if parameter != "stack"]
+    pacemaker = cluster.pacemaker if cluster else ""
+    transport = table.transport(cluster.setup.disks) if cluster else ""
+    report.user_properties.append((table.SCENARIO, (table.name(item.originalname, others), pacemaker, transport)))
+    if report.failed and cluster:
         with contextlib.suppress(LabError):
-            report.sections.append(("the cluster", clusters.current.story()))
+            report.sections.append(("the cluster", cluster.story()))
     return report

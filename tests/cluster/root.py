@@ -57,5 +57,6 @@ class Stack:
 
 
 BOOKWORM = Stack("bookworm", ("pcs", "fence-agents", "python3-pkg-resources", "dlm-controld"))
-NEWER = ("pcs", "fence-agents-common", "fence-agents-scsi", "fence-agents-mpath", "dlm-controld")
-TRIXIE, FORKY = Stack("trixie", NEWER), Stack("forky", NEWER)
+FORKY = Stack("forky", ("pcs", "fence-agents-common", "fence-agents-scsi", "fence-agents-mpath", "dlm-controld"))
+# Pacemaker 2.1, and the newest 3.
+STACKS = (BOOKWORM, FORKY)

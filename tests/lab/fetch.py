@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from tests.cluster.root import STACKS
 from tests.lab import cache, kernels, root
 from tests.lab.errors import LabUnavailable
 
@@ -15,6 +16,8 @@ def main(everything: bool = False) -> int:
         root.folder()
         for source in kernels.ALL if everything else kernels.USUAL:
             source.kernel()
+        for stack in STACKS if everything else ():
+            stack.folder()
     except LabUnavailable as error:
         print(f"lab: not available: {error}", file=sys.stderr, flush=True)
         return 1
