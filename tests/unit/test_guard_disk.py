@@ -412,8 +412,10 @@ def test_another_path_answers_for_one_that_hangs(storage: Storage, folder: str) 
         world.round(hanging=1)
         world.round(hanging=1)
         storage.set(A, (OTHER,))
-        world.round(hanging=1)
-        assert world.done, f"{node} hangs"
+        until = time.monotonic() + SECONDS
+        while not world.done:  # which path is asked first is up to which answered last
+            assert time.monotonic() < until, f"{node} hangs"
+            world.round(hanging=1)
         event = storage.failing.pop(node)
         assert isinstance(event, threading.Event)
         storage.set(A, (OWN, OTHER))
