@@ -104,7 +104,7 @@ def test_scsi_before_the_disks_were_read(lab: Cluster, faults: Faults) -> None:
         hang_all(disks, cases, disturbance, faults)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @newest
 def test_scsi_where_nothing_is_reserved(lab: Cluster, faults: Faults) -> None:
     disks = ScsiDisks(lab, "abcd")
