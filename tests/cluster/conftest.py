@@ -69,7 +69,7 @@ def stack(request: pytest.FixtureRequest) -> Stack:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clusters(request: pytest.FixtureRequest) -> Iterator[Clusters]:
     """All that tests need to have clusters of their own."""
     request.config.stash[CLUSTERS] = Clusters()
