@@ -65,12 +65,20 @@ def wait_until_gone(pids: set[int]) -> None:
         time.sleep(0.05)
 
 
+def command_line(pid: int) -> str:
+    """Nothing for a process that has just ended, as those of other guests do all the time."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def folders() -> set[str]:
     """The scratch folders of all guests that run now."""
     return {
         argument
         for pid in descendants(os.getpid())
-        for argument in Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        for argument in command_line(pid).split("\0")
         if "fence_pr_lab-" in argument and "=" not in argument
     }
 
