@@ -55,10 +55,13 @@ class Clusters:
         self.current = None
 
 
-# Each scenario is marked slow or long itself. One process has the clusters of a stack, one after the other.
-STACKS = [
-    pytest.param(each, id=each.suite, marks=pytest.mark.xdist_group(f"cluster-{each.suite}")) for each in root.STACKS
-]
+def _parameter(stack: Stack, *marks: pytest.MarkDecorator) -> object:
+    """One process has the clusters of a stack, one after the other."""
+    return pytest.param(stack, id=stack.suite, marks=(*marks, pytest.mark.xdist_group(f"cluster-{stack.suite}")))
+
+
+# Each scenario is marked slow or long itself; with the newer stack all are long.
+STACKS = [_parameter(root.BOOKWORM), _parameter(root.FORKY, pytest.mark.long)]
 
 
 @pytest.fixture(scope="session", params=STACKS)

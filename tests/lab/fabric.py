@@ -195,8 +195,9 @@ class Fabric:
         self._ends.callback(guest.stop)
         guest.boot()
         self.hosts[host] = Host(guest, host)
-        self.heal(host, *LINKS)
+        # Reading before anything is sent: the storage guest may wait for ever for room on a wire that nobody reads.
         self.hosts[host].join()
+        self.heal(host, *LINKS)
         return self.hosts[host]
 
     def reset(self) -> None:
