@@ -11,7 +11,7 @@ from tests import tried
 if TYPE_CHECKING:
     import pytest
 
-pytest_plugins = ["tests.lab.plugin", "tests.cluster.table"]
+pytest_plugins = ["tests.lab.plugin", "tests.cluster.table", "tests.faults.summary"]
 
 PROMISES = {
     1: "off succeeds only if every disk, read afterwards, proves it",
