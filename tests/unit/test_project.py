@@ -30,3 +30,23 @@ def test_the_code_is_understood_by_the_oldest_python() -> None:
     """Python 3.9 is promised; what it cannot parse must not come in unnoticed."""
     for path in [PROJECT / "fence_pr_ioctl", *(PROJECT / "lib").rglob("*.py")]:
         ast.parse(path.read_text(), feature_version=(3, 9))
+
+
+GROUPS = """
+import os, pathlib, pytest
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("group", [pytest.param(it, marks=pytest.mark.xdist_group(it)) for it in ("a", "b")])
+def test_that_says_where_it_runs(group, number):
+    pathlib.Path(f"{group}-{number}").write_text(str(os.getpid()))
+"""
+
+
+def test_a_group_of_tests_runs_in_one_process(tmp_path: Path) -> None:
+    """Else every process boots every guest. pytest 9.2.0 takes the groups from pytest-xdist 3.8.0 without a word."""
+    (tmp_path / "test_groups.py").write_text(GROUPS)
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider", "."]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    processes = [{(tmp_path / f"{group}-{number}").read_text() for number in range(4)} for group in ("a", "b")]
+    assert [len(process) for process in processes] == [1, 1]
+    assert processes[0] != processes[1]
