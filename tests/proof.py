@@ -15,11 +15,11 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "lib")]
 
-from tests.conftest import LONG  # noqa: E402
+from tests.conftest import IN_PARALLEL, LONG  # noqa: E402
 from tests.inputs import proof as inputs  # noqa: E402
 from tests.model import proof as model  # noqa: E402
 
-FAULTS = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "tests/faults", "tests/targets"]
+FAULTS = [sys.executable, "-m", "pytest", "-q", *IN_PARALLEL, "tests/faults", "tests/targets"]
 
 
 def main(arguments: list[str]) -> int:

@@ -32,8 +32,7 @@ def main() -> int:
         os.environ[conftest.LONG] = "1"
     # What cannot be fetched is reported by the tests that miss it.
     fetch.main(everything=conftest.wanted("slow"))
-    # The lab's guests are the slow part: one worker for each kernel, the rest of the tests in between.
-    command: list[str | Path] = [VENV / "bin" / "pytest", "-n", "2", "--dist", "loadgroup"]
+    command: list[str | Path] = [VENV / "bin" / "pytest", *conftest.IN_PARALLEL]
     if what == "proof":
         command = [VENV / "bin" / "python", "-m", "tests.proof", *arguments]
     elif what == "cluster":

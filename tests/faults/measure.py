@@ -37,7 +37,7 @@ def main() -> int:
             lab = Cluster(guest)
             if kind == NVME:
                 Namespaces(lab)
-            delays = ANSWER_MILLISECONDS if source is kernels.SOURCES[-1] else (0,)
+            delays = ANSWER_MILLISECONDS if source is kernels.NEWEST else (0,)
             print(f"\n{kind}, Linux {guest.kernel.label}", flush=True)
             print(f"{'disks':>6}{'answer':>10}" + "".join(f"{action:>16}" for action in ACTIONS), flush=True)
             for count, milliseconds, seconds in _measure(lab, kind, delays):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fencing.agent import fail, key, run, start, succeed
-from tests.lab import kernels, multipathd
+from tests.lab import multipathd, plugin
 from tests.lab.multipathd import Multipathd, wait_until
 
 if TYPE_CHECKING:
@@ -20,13 +20,10 @@ if TYPE_CHECKING:
 
     from tests.lab.cluster import Cluster, Node
 
-NAMES = [f"linux-{source.label()}" for source in kernels.SOURCES] + [f"linux-{kernels.NVME.name}"]
-NEWEST = f"linux-{kernels.SOURCES[-1].label()}"
 PARAMETERS = [
-    pytest.param(
-        name, id=name, marks=(pytest.mark.xdist_group(name), pytest.mark.slow if name == NEWEST else pytest.mark.long)
-    )
-    for name in NAMES
+    plugin.parameter(plugin.NEWEST, pytest.mark.slow),
+    plugin.parameter(plugin.OLDEST, pytest.mark.long),
+    plugin.parameter(plugin.NVME, pytest.mark.long),
 ]
 pytestmark = pytest.mark.parametrize("kernel", PARAMETERS, indirect=True)
 

@@ -8,12 +8,11 @@ import pytest
 
 from tests.fencing.agent import key, succeed
 from tests.guard.node import GUARD, NAME, check, end, said, start, wait_until
-from tests.lab import kernels
+from tests.lab import plugin
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
 
-OLDEST = f"linux-{kernels.SOURCES[0].label()}"
 RESET, UNREADABLE = 254, 5
 FOLDER = "/etc/corosync/guard"  # the node's own
 SYSTEMCTL = f'#!/bin/sh\necho "$@" >> {FOLDER}/asked\n'
@@ -25,7 +24,7 @@ def unfence(lab: Cluster, *names: str) -> None:
         succeed(lab.nodes[name], "on", name)
 
 
-@pytest.fixture(scope="session", params=[pytest.param(OLDEST, id=OLDEST, marks=pytest.mark.xdist_group(OLDEST))])
+@pytest.fixture(scope="session", params=[plugin.parameter(plugin.NEWEST)])
 def kernel(request: pytest.FixtureRequest) -> str:
     """One kernel is enough here: how it reads is tested elsewhere."""
     return str(request.param)

@@ -18,7 +18,7 @@ import pytest
 from tests.fencing import maps
 from tests.guard.node import allowed_seconds, seconds_until_its_end
 from tests.guard.story import MAPPED, Story, link_to_map
-from tests.lab import kernels
+from tests.lab import plugin
 from tests.lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -30,15 +30,13 @@ LONG = os.environ.get("FENCE_PR_LONG") == "1"
 EVENTS = 1000 if LONG else 100
 
 
-def _parameter(source: kernels.Source, *marks: pytest.MarkDecorator) -> object:
-    name = f"linux-{source.label()}"
-    return pytest.param(name, id=name, marks=(*marks, pytest.mark.xdist_group(f"events-{name}")))
+PARAMETERS = [
+    plugin.parameter(plugin.NEWEST, group="events-"),
+    plugin.parameter(plugin.OLDEST, pytest.mark.long, group="events-"),
+]
 
 
-OLDEST, NEWEST = kernels.SOURCES
-
-
-@pytest.fixture(scope="session", params=[_parameter(NEWEST), _parameter(OLDEST, pytest.mark.long)])
+@pytest.fixture(scope="session", params=PARAMETERS)
 def kernel(request: pytest.FixtureRequest) -> str:
     """The kernels in turn, by name."""
     return str(request.param)

@@ -38,7 +38,7 @@ WatchdogSec=3
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     """n1 is the guest itself, with n1's disks; n2 is a node in it."""
-    it = or_not_covered(lambda: systemd.boot(kernels.SOURCES[1].kernel()))
+    it = or_not_covered(lambda: systemd.boot(kernels.NEWEST.kernel()))
     try:
         it.guest.run(["make", "-C", "/project", "-s", "install"], check=True)
         it.guest.run(["mkdir", "-p", "/dev/disk/by-id"], check=True)

@@ -27,7 +27,7 @@ CHECK_SECONDS = 2.0
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     """A guest that has the daemon, and ends when it reboots."""
-    guest = or_not_covered(lambda: Guest(kernels.SOURCES[0].kernel(), systemd.folder(), arguments=NO_REBOOT))
+    guest = or_not_covered(lambda: Guest(kernels.OLDEST.kernel(), systemd.folder(), arguments=NO_REBOOT))
     with guest:
         yield Cluster(guest)
 

@@ -13,7 +13,7 @@ from tests.fencing.agent import AGENT, fail, key, succeed
 from tests.inputs import traps
 from tests.inputs.inside import SURROUNDINGS
 from tests.inputs.surroundings import NO_RUN
-from tests.lab import kernels
+from tests.lab import plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 LUN = "a"
 STATE = "/run/fence_pr_ioctl"
 INSIDE = "/project/tests/inputs/inside.py"
-KERNEL = f"linux-{kernels.SOURCES[-1].label()}"
 
 
-@pytest.fixture(scope="session", params=[pytest.param(KERNEL, id=KERNEL, marks=pytest.mark.xdist_group(KERNEL))])
+@pytest.fixture(scope="session", params=[plugin.parameter(plugin.NEWEST)])
 def kernel(request: pytest.FixtureRequest) -> str:
     """The newest of the lab, by name."""
     return str(request.param)

@@ -76,7 +76,7 @@ def _fetch() -> Guest:
     _row("needs", "x86-64 Debian; no root, and nothing is installed")
     _row("downloads", "once, about 110 MB of Debian packages (a kernel and programs for it)")
     _row("into", str(cache.folder()))
-    folder, kernel = root.folder(), kernels.SOURCES[-1].kernel()
+    folder, kernel = root.folder(), kernels.NEWEST.kernel()
     # A checkout may belong to somebody else; the cache is always the caller's own.
     logs = LOGS if os.access(LOGS if LOGS.exists() else PROJECT, os.W_OK) else cache.folder() / "logs"
     return Guest(kernel, folder, logs=logs)

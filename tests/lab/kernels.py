@@ -70,7 +70,7 @@ def built(name: str, suite: str, version: str) -> Source:
 
 
 # The oldest kernel that is supported (no ioctls to read reservations), and one that has them (Linux 6.19 and later).
-SOURCES = (packaged("6.1", "bookworm", (6, 1)), packaged("7", "forky", (6, 19)))
+SOURCES = OLDEST, NEWEST = packaged("6.1", "bookworm", (6, 1)), packaged("7", "forky", (6, 19))
 # Debian's packages have no NVMe.
 NVME = built("nvme", "trixie-backports", "7.3")
 # Hosts of NVMe disks as clusters have them for years to come: no ioctls to read reservations, raw statuses.

@@ -102,22 +102,24 @@ class Clusters:
             raise
 
 
-NVME = f"linux-{kernels.NVME.name}"
+OLDEST, NEWEST = (f"linux-{source.label()}" for source in kernels.SOURCES)
+NVME, OLDER_NVME_HOST = (f"linux-{source.name}" for source in (kernels.NVME, kernels.OLDER_NVME_HOST))
 CLUSTERS = pytest.StashKey[Clusters]()
 
 
-def _parameter(source: kernels.Source) -> object:
-    name = f"linux-{source.label()}"
-    # One guest serves all tests of a kernel, so they must be in one process.
-    return pytest.param(name, id=name, marks=pytest.mark.xdist_group(name))
+def parameter(name: str, *marks: pytest.MarkDecorator, group: str = "") -> object:
+    """A kernel as a parameter of tests, which all run in one process, as one guest serves them.
+
+    group: a word for tests that have a guest of their own
+    """
+    return pytest.param(name, id=name, marks=(*marks, pytest.mark.xdist_group(f"{group}{name}")))
 
 
-def _host_parameter(source: kernels.Source, *marks: pytest.MarkDecorator) -> object:
-    name = f"linux-{source.name}"
+def _host_parameter(name: str, *marks: pytest.MarkDecorator) -> object:
     return pytest.param(name, id=f"hosts-{name}", marks=(*marks, pytest.mark.xdist_group(f"hosts-{name}")))
 
 
-@pytest.fixture(scope="session", params=[_parameter(source) for source in kernels.SOURCES])
+@pytest.fixture(scope="session", params=[parameter(OLDEST, pytest.mark.slow), parameter(NEWEST)])
 def kernel(request: pytest.FixtureRequest) -> str:
     """Every kernel of the lab in turn, by name, such as "linux-6.1"."""
     return str(request.param)
@@ -140,7 +142,7 @@ def lab(kernel: str, request: pytest.FixtureRequest) -> Cluster:
     return or_not_covered(lambda: request.config.stash[CLUSTERS].fresh(kernel))
 
 
-@pytest.fixture(scope="session", params=[pytest.param(NVME, id=NVME, marks=pytest.mark.xdist_group(NVME))])
+@pytest.fixture(scope="session", params=[parameter(NVME)])
 def nvme_kernel(request: pytest.FixtureRequest) -> str:
     """The kernel that has NVMe, by name."""
     return str(request.param)
@@ -154,9 +156,7 @@ def namespaces(nvme_kernel: str, request: pytest.FixtureRequest) -> Namespaces:
     return found
 
 
-@pytest.fixture(
-    scope="session", params=[_host_parameter(kernels.NVME), _host_parameter(kernels.OLDER_NVME_HOST, pytest.mark.slow)]
-)
+@pytest.fixture(scope="session", params=[_host_parameter(NVME), _host_parameter(OLDER_NVME_HOST, pytest.mark.slow)])
 def host_kernel(request: pytest.FixtureRequest) -> str:
     """The kernels of NVMe hosts in guests of their own, by name."""
     return str(request.param)

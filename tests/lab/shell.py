@@ -26,7 +26,7 @@ CONTROL_D = b"\x04"
 
 def main() -> int:
     """0, or 1 with a sentence why the lab cannot be set up."""
-    wanted = sys.argv[1] if len(sys.argv) > 1 else kernels.SOURCES[-1].name
+    wanted = sys.argv[1] if len(sys.argv) > 1 else kernels.NEWEST.name
     try:
         guest = Guest(kernels.source(wanted).kernel(), root.folder())
     except LabUnavailable as error:

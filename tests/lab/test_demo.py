@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab import cache, kernels
+from tests.lab import cache, plugin
 from tests.lab.guest import PROJECT
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 LIMIT_SECONDS = 60
 INTERRUPTED, UNREAD = 130, 141
-NEWEST = f"linux-{kernels.SOURCES[-1].label()}"
-on_newest_kernel = pytest.mark.parametrize(
-    "kernel", [pytest.param(NEWEST, id=NEWEST, marks=pytest.mark.xdist_group(NEWEST))]
-)
+on_newest_kernel = pytest.mark.parametrize("kernel", [plugin.parameter(plugin.NEWEST)])
 
 # What a person must see, in this order.
 STORY = """\

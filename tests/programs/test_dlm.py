@@ -49,7 +49,7 @@ def cluster() -> Iterator[Cluster]:
     """A guest whose kernel has dlm; on n1 runs corosync, by which n2 is a node as well."""
 
     def boot() -> Guest:
-        guest = Guest(kernels.SOURCES[0].kernel(), root.BOOKWORM.folder(), memory_mib=MEMORY_MIB)
+        guest = Guest(kernels.OLDEST.kernel(), root.BOOKWORM.folder(), memory_mib=MEMORY_MIB)
         guest.boot()
         return guest
 

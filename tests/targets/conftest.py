@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab import kernels
+from tests.lab import kernels, plugin
 from tests.lab.guest import Guest
 from tests.lab.plugin import or_not_covered
 from tests.targets import root
@@ -15,15 +15,13 @@ from tests.targets.disks import KINDS, UserlandDisks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OLDEST, _NEWEST = kernels.SOURCES
+PARAMETERS = [
+    plugin.parameter(plugin.OLDEST, pytest.mark.long, group="targets-"),
+    plugin.parameter(plugin.NEWEST, pytest.mark.slow, group="targets-"),
+]
 
 
-def _parameter(source: kernels.Source, mark: pytest.MarkDecorator) -> object:
-    name = f"linux-{source.label()}"
-    return pytest.param(name, id=name, marks=(mark, pytest.mark.xdist_group(f"targets-{name}")))
-
-
-@pytest.fixture(scope="session", params=[_parameter(_OLDEST, pytest.mark.long), _parameter(_NEWEST, pytest.mark.slow)])
+@pytest.fixture(scope="session", params=PARAMETERS)
 def target_kernel(request: pytest.FixtureRequest) -> str:
     """The kernels in turn, by name."""
     return str(request.param)
