@@ -194,12 +194,13 @@ def read_keys(fd: int) -> Keys:
         keys = array("Q", bytes(8 * capacity))
         answer = _call(fd, "read keys", REQUESTS.read_keys, _READ_KEYS.pack(0, capacity, keys.buffer_info()[0]))
         generation, total, _ = _READ_KEYS.unpack(answer)
-        if total <= capacity:
+        # A list that leaves no room may be cut short: old versions of LIO count only the keys that had room.
+        if total < capacity or total == capacity == MOST_KEYS:
             return Keys(generation, tuple(keys[:total]))
         if capacity == MOST_KEYS:
             problem = f"{total} registrations, at most {MOST_KEYS} can be read"
             raise IncompleteAnswer(device_name(fd), "read keys", 0, problem)
-        capacity = min(total, MOST_KEYS)
+        capacity = min(max(total + 1, 2 * capacity), MOST_KEYS)
 
 
 def read_reservation(fd: int) -> Reservation:

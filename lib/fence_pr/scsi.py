@@ -86,11 +86,12 @@ def _read_all(fd: int, operation: str, service_action: int) -> bytes:
         if len(answer) < _ANSWER_HEADER:
             raise _incomplete(fd, operation, f"{len(answer)} bytes")
         needed = _ANSWER_HEADER + int.from_bytes(answer[4:8], "big")
-        if needed <= len(answer):
+        # An answer that leaves no room may be cut short: old versions of LIO count only the keys that had room.
+        if needed < size or size == _MOST_BYTES:
+            if needed > len(answer):
+                raise _incomplete(fd, operation, f"{needed} bytes announced, {len(answer)} came")
             return answer[:needed]
-        if needed <= size or size == _MOST_BYTES:
-            raise _incomplete(fd, operation, f"{needed} bytes announced, {len(answer)} came")
-        size = min(needed, _MOST_BYTES)
+        size = min(max(needed + 8, 2 * size), _MOST_BYTES)
 
 
 def _incomplete(fd: int, operation: str, problem: str) -> errors.IncompleteAnswer:

@@ -91,6 +91,20 @@ def test_all_registrants_are_read_however_many_there_are(count: int, extended: b
     assert (report.generation, report.type) == (9, 3)
 
 
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("count", [15, 16, 17, 100])
+def test_a_target_that_counts_only_the_registrants_that_had_room_is_given_more_room(count: int) -> None:
+    """SPDK does so: what was cut off looks like a whole report."""
+    hosts = [Registrant(number + 1, bytes(16), holder=number == 0) for number in range(count)]
+
+    def cut_off(request: int, buffer: bytearray) -> int:
+        room = (NvmeCommand.from_buffer_copy(buffer).data_len - 64) // 64
+        return Controller(hosts[:room])(request, buffer)
+
+    with fake_ioctl.disk(cut_off):
+        assert [it.key for it in nvme.report(FD).registrants] == [it.key for it in hosts]
+
+
 def test_the_command_is_a_reservation_report_of_this_namespace() -> None:
     controller = Controller(HOSTS)
     with fake_ioctl.disk(controller):

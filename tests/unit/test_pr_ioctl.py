@@ -159,6 +159,18 @@ def test_all_keys_are_read_however_many_there_are(total: int) -> None:
     assert len(store.capacities) <= 2
 
 
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("total", [63, 64, 65, 200])
+def test_a_target_that_counts_only_the_keys_that_had_room_is_given_more_room(total: int) -> None:
+    keys = list(range(1, total + 1))
+
+    def cut_off(request: int, buffer: bytearray) -> int:
+        return KeyStore(keys[: fake_ioctl.ReadKeys.from_buffer_copy(buffer).num_keys])(request, buffer)
+
+    with fake_ioctl.disk(cut_off):
+        assert pr_ioctl.read_keys(FD).keys == tuple(keys)
+
+
 def test_the_same_key_on_several_nexuses_stays_several_times_in_the_list() -> None:
     with fake_ioctl.disk(KeyStore([1, 1, 2])):
         assert pr_ioctl.read_keys(FD).keys == (1, 1, 2)
@@ -178,12 +190,12 @@ def test_a_list_that_grows_while_it_is_read_is_read_again() -> None:
     store = KeyStore([])
 
     def growing(request: int, buffer: bytearray) -> int:
-        store.keys = list(range(1, 100 * (len(store.capacities) + 1)))
+        store.keys = list(range(1, 100 * 3 ** len(store.capacities)))
         return store(request, buffer) if len(store.capacities) < 4 else KeyStore([9])(request, buffer)
 
     with fake_ioctl.disk(growing):
         assert pr_ioctl.read_keys(FD).keys == (9,)
-    assert store.capacities == [64, 99, 199, 299]
+    assert store.capacities == [64, 128, 300, 900]
 
 
 @pytest.mark.parametrize(
