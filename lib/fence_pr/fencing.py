@@ -110,6 +110,7 @@ def off(job: Job) -> Report:
     if isinstance(first[0], FenceError) or any(_forbids(decision) for decision in first):
         return from_outcomes(devices, first, problems=[UNTOUCHED])
     if all(isinstance(decision, plan.Done) for decision in first):
+        job.require_keys_made_alike(devices, victim)
         return task.prove("Already OFF")
     outcomes = task.shut_out_everywhere()
     if any(isinstance(outcome, FenceError) for outcome in outcomes):

@@ -27,6 +27,8 @@ def status(job: Job) -> Report:
         if isinstance(reading, Reading):
             job.note_paths(reading.disk, reading.snapshot)
     states = [plan.status(it.snapshot, node.key) if isinstance(it, Reading) else plan.UNPROVED for it in readings]
+    if set(states) == {plan.OFF}:
+        job.require_keys_made_alike(devices, node)
     if len(set(states)) == 1 and states[0] != plan.UNPROVED:
         return Report(True, states[0])
     return from_outcomes(devices, [_status_of(it, node) for it in readings])

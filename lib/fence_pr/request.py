@@ -96,6 +96,28 @@ class Job:
                 folder, problem = self.request.state_folder, f"is of node {entry.node}, and this is {local}"
                 raise FenceError(f"{disk.label()}: what is remembered in {folder} {problem}; run the action on again")
 
+    def require_keys_made_alike(self, devices: list[Device], absent: Registrant) -> None:
+        """A key that a name makes and that no disk has proves nothing where this node's own name makes another key
+        than this node registered: the cluster's name or the key method has changed since. Raises FenceError then.
+        """
+        own = self._computed_own_key()
+        if own is None or not absent.node or self.request.key:
+            return
+        for disk in devices:
+            entry = self._remembered_if_readable(disk)
+            if entry and entry.key != own:
+                raise FenceError(
+                    f"{disk.label()}: this node registered 0x{entry.key:x}, but its name makes 0x{own:x}: whether"
+                    f" {absent} is shut out cannot be told (are cluster_name and key_value as they were? Else run the"
+                    " action on again on every node)"
+                )
+
+    def _remembered_if_readable(self, disk: Device) -> Registrant | None:
+        try:
+            return self.remembered(disk)
+        except FenceError:
+            return None
+
     def _computed_own_key(self) -> int | None:
         name = self.local_name()
         if not name or not self.cluster.name:

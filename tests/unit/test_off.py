@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -128,6 +128,27 @@ def test_a_node_does_not_shut_itself_out(tmp_path: Path) -> None:
     assert "a node cannot shut itself out" in problems(report)
     assert world.sent == []
     assert "cannot shut itself out" in problems(world.run("n1", "off", f"0x{world.keys['n1']:x}"))
+
+
+@pytest.mark.promise(1, 9)
+@pytest.mark.parametrize("action", ["off", "status"])
+@pytest.mark.parametrize("changed", ["cluster_name", "key_method"])
+def test_a_key_that_is_made_otherwise_than_the_registered_ones_proves_nothing(
+    tmp_path: Path, changed: str, action: str
+) -> None:
+    """The name of the cluster, or key_value, has changed since `on`: n2 is registered with a key of the old kind."""
+    world = World(tmp_path, 2)
+    for name in ("n1", "n2"):
+        assert world.run(name, "on", name).ok
+    before = world.state()
+    other: dict[str, Any] = {changed: {"cluster_name": "another", "key_method": "hash"}[changed]}
+    report = world.run("n1", action, "n2", **other)
+    assert not report.ok
+    assert world.state() == before
+    assert f"this node registered 0x{world.keys['n1']:x}, but its name makes 0x" in problems(report)
+    assert world.devices[0].name in problems(report)
+    assert world.run("n1", "off", f"0x{world.keys['n2']:x}", **other).verdict == "Powered OFF"
+    assert world.run("n1", action, f"0x{world.keys['n2']:x}", **other).ok
 
 
 @pytest.mark.promise(2)
