@@ -109,8 +109,9 @@ def off(job: Job) -> Report:
     first = [task.first_decision(position) for position in range(len(devices))]
     if isinstance(first[0], FenceError) or any(_forbids(decision) for decision in first):
         return from_outcomes(devices, first, problems=[UNTOUCHED])
-    if all(isinstance(decision, plan.Done) for decision in first):
+    if not task.is_listed():
         job.require_keys_made_alike(devices, victim)
+    if all(isinstance(decision, plan.Done) for decision in first):
         return task.prove("Already OFF")
     outcomes = task.shut_out_everywhere()
     if any(isinstance(outcome, FenceError) for outcome in outcomes):
@@ -162,6 +163,10 @@ class Task(Record):
             return reading
         decision = self.decide(position, reading.snapshot)
         return DiskNotAsAsked(str(decision)) if isinstance(decision, plan.Refused) else decision
+
+    def is_listed(self) -> bool:
+        """Whether the victim's key was read from any disk."""
+        return any(not isinstance(it, FenceError) and self.victim.key in it.snapshot.keys for it in self.readings)
 
     def shut_out_everywhere(self) -> list[Snapshot | FenceError]:
         """The first disk alone; only if it is won all others at once, each to its end even if another fails."""

@@ -75,8 +75,8 @@ SOURCES = OLDEST, NEWEST = packaged("6.1", "bookworm", (6, 1)), packaged("7", "f
 NVME = built("nvme", "trixie-backports", "7.3")
 # Hosts of NVMe disks as clusters have them for years to come: no ioctls to read reservations, raw statuses.
 OLDER_NVME_HOST = built("nvme-6.1", "bookworm", "6.1")
-USUAL = (*SOURCES, NVME)
-ALL = (*USUAL, OLDER_NVME_HOST)
+USUAL = (NEWEST, NVME)
+ALL = (OLDEST, *USUAL, OLDER_NVME_HOST)
 
 
 def source(name: str) -> Source:

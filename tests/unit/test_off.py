@@ -151,6 +151,18 @@ def test_a_key_that_is_made_otherwise_than_the_registered_ones_proves_nothing(
     assert world.run("n1", action, f"0x{world.keys['n2']:x}", **other).ok
 
 
+@pytest.mark.promise(1)
+def test_not_even_where_one_disk_has_yet_to_be_reserved(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    for name in ("n1", "n2"):
+        assert world.run(name, "on", name).ok
+    world.targets[1].type = 0
+    report = world.run("n1", "off", "n2", cluster_name="another")
+    assert not report.ok
+    assert world.targets[1].type == 0
+    assert "but its name makes 0x" in problems(report)
+
+
 @pytest.mark.promise(2)
 def test_the_key_that_this_node_registered_wins_over_the_one_its_name_makes(tmp_path: Path) -> None:
     world = World(tmp_path)
