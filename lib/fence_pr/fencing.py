@@ -104,13 +104,12 @@ def off(job: Job) -> Report:
     owns = _own_keys(job, devices)
     if victim.key in owns:
         raise FenceError(f"{victim} is this node itself; a node cannot shut itself out")
+    job.require_keys_made_alike(devices, victim)
     readings = job.read(devices, _patience(job.request.limit))
     task = Task(job, devices, readings, owns, victim)
     first = [task.first_decision(position) for position in range(len(devices))]
     if isinstance(first[0], FenceError) or any(_forbids(decision) for decision in first):
         return from_outcomes(devices, first, problems=[UNTOUCHED])
-    if not task.is_listed():
-        job.require_keys_made_alike(devices, victim)
     if all(isinstance(decision, plan.Done) for decision in first):
         return task.prove("Already OFF")
     outcomes = task.shut_out_everywhere()
@@ -163,10 +162,6 @@ class Task(Record):
             return reading
         decision = self.decide(position, reading.snapshot)
         return DiskNotAsAsked(str(decision)) if isinstance(decision, plan.Refused) else decision
-
-    def is_listed(self) -> bool:
-        """Whether the victim's key was read from any disk."""
-        return any(not isinstance(it, FenceError) and self.victim.key in it.snapshot.keys for it in self.readings)
 
     def shut_out_everywhere(self) -> list[Snapshot | FenceError]:
         """The first disk alone; only if it is won all others at once, each to its end even if another fails."""

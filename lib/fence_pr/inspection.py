@@ -22,13 +22,12 @@ def status(job: Job) -> Report:
     """ON if the named node is registered everywhere, OFF if it is shut out everywhere, else a failure."""
     node = job.named()
     devices = job.resolve()
+    job.require_keys_made_alike(devices, node)
     readings = job.read(devices)
     for reading in readings:
         if isinstance(reading, Reading):
             job.note_paths(reading.disk, reading.snapshot)
     states = [plan.status(it.snapshot, node.key) if isinstance(it, Reading) else plan.UNPROVED for it in readings]
-    if set(states) == {plan.OFF}:
-        job.require_keys_made_alike(devices, node)
     if len(set(states)) == 1 and states[0] != plan.UNPROVED:
         return Report(True, states[0])
     return from_outcomes(devices, [_status_of(it, node) for it in readings])

@@ -96,20 +96,24 @@ class Job:
                 folder, problem = self.request.state_folder, f"is of node {entry.node}, and this is {local}"
                 raise FenceError(f"{disk.label()}: what is remembered in {folder} {problem}; run the action on again")
 
-    def require_keys_made_alike(self, devices: list[Device], absent: Registrant) -> None:
-        """A key that a name makes and that no disk has proves nothing where this node's own name makes another key
-        than this node registered: the cluster's name or the key method has changed since. Raises FenceError then.
+    def require_keys_made_alike(self, devices: list[Device], node: Registrant) -> None:
+        """The key that `node`'s name makes tells nothing where this node's own name makes another key than this node
+        registered: the cluster's name or the key method has changed since, or corosync.conf is half written. Nobody has
+        such a key, or, with key_value=id and a node removed, a healthy node has. Raises FenceError then.
         """
-        own = self._computed_own_key()
-        if own is None or not absent.node or self.request.key:
+        if not node.node or self.request.key:
             return
         for disk in devices:
             entry = self._remembered_if_readable(disk)
-            if entry and entry.key != own:
+            name = (entry.node or self.local_name()) if entry else ""
+            if not entry or not name:
+                continue
+            made = keys.of_node(name, self.cluster, self.request.key_method)
+            if entry.key != made:
                 raise FenceError(
-                    f"{disk.label()}: this node registered 0x{entry.key:x}, but its name makes 0x{own:x}: whether"
-                    f" {absent} is shut out cannot be told (are cluster_name and key_value as they were? Else run the"
-                    " action on again on every node)"
+                    f"{disk.label()}: this node registered 0x{entry.key:x}, but its name makes 0x{made:x}: which key"
+                    f" {node.node} has cannot be told (are cluster_name and key_value as they were? Else run the action"
+                    " on again on every node; explicit keys are for all nodes or for none)"
                 )
 
     def _remembered_if_readable(self, disk: Device) -> Registrant | None:

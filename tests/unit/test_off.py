@@ -167,10 +167,53 @@ def test_not_even_where_one_disk_has_yet_to_be_reserved(tmp_path: Path) -> None:
 def test_the_key_that_this_node_registered_wins_over_the_one_its_name_makes(tmp_path: Path) -> None:
     world = World(tmp_path)
     assert world.run("n1", "on", "n1", key="0x2a").ok
-    assert world.run("n2", "on", "n2").ok
+    assert world.run("n2", "on", "n2", key="0x2b").ok
     assert "cannot shut itself out" in problems(world.run("n1", "off", "0x2a"))
-    assert world.run("n1", "off", "n2").ok
+    assert world.run("n1", "off", "n2", key="0x2b").ok
     assert world.targets[0].keys == {"n1": 0x2A}
+
+
+def kept_up_to(text: str, last: str) -> str:
+    """The beginning of a file that is just being written."""
+    return text[: text.index(last) + len(last)]
+
+
+@pytest.mark.promise(1, 9)
+@pytest.mark.parametrize("action", ["off", "status"])
+def test_half_a_corosync_conf_proves_nothing(tmp_path: Path, action: str) -> None:
+    """The beginning of the cluster's name makes keys, too."""
+    world = World(tmp_path)
+    for name in ("n1", "n2"):
+        assert world.run(name, "on", name).ok
+    world.conf.write_text(kept_up_to(world.conf.read_text(), "cluster_name: la"))
+    report = world.run("n1", action, "n2")
+    assert not report.ok
+    assert "which key n2 has cannot be told" in problems(report)
+    assert world.members() == {"n1", "n2"}
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("action", ["off", "status"])
+def test_where_a_removed_node_has_moved_the_keys_of_the_others_no_healthy_node_is_taken_for_the_victim(
+    tmp_path: Path, action: str
+) -> None:
+    """key_value=id counts positions: n3 has now the number that n2 registered with."""
+    world = World(tmp_path, names=("n1", "n2", "n3", "n4"))
+    for name in world.nodes:
+        assert world.run(name, "on", name, key_method="id").ok
+    text = world.conf.read_text()
+    world.conf.write_text(text.replace(kept_up_to(text[text.index("  node {") :], "  }\n"), ""))
+    assert not world.run("n4", action, "n3", key_method="id").ok
+    assert world.members() == {"n1", "n2", "n3", "n4"}
+
+
+@pytest.mark.promise(1)
+def test_where_only_this_node_has_an_explicit_key_the_victims_has_to_be_given(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    assert world.run("n1", "on", "n1", key="0x2a").ok
+    assert world.run("n2", "on", "n2").ok
+    assert "explicit keys are for all nodes or for none" in problems(world.run("n1", "off", "n2"))
+    assert world.run("n1", "off", "n2", key=f"{world.keys['n2']:x}").verdict == "Powered OFF"
 
 
 @pytest.mark.promise(5)
