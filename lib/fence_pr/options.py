@@ -72,6 +72,7 @@ def from_stdin(data: bytes) -> Options:
         raise UsageError("standard input", f"{len(data)} bytes", f"more than {MOST_INPUT_BYTES} bytes")
     known = _names()
     given: dict[str, str] = {}
+    names: dict[str, str] = {}
     unknown: list[str] = []
     for raw in data.decode("utf-8", "surrogateescape").split("\n"):
         line = raw.strip()
@@ -82,7 +83,12 @@ def from_stdin(data: bytes) -> Options:
         if not equals or not name:
             raise UsageError("standard input", line[:80], "is no line of the form name=value")
         if name in known:
-            given[known[name].name] = _unquoted(value.strip())
+            option, value = known[name].name, _unquoted(value.strip())
+            before = given.get(option, "")
+            if before and value and before != value and names[option] != name:
+                # Pacemaker adds its own plug or port to what the resource has, in no order.
+                raise UsageError(name, value, f"contradicts {names[option]}, which is {before}")
+            given[option], names[option] = value, name
         elif name not in UNUSED_NAMES:
             unknown.append(name)
     if "action" not in given and unknown:

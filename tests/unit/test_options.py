@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-CALL = b"plug=n1\ndevices=/dev/sda\n"
+CALL = b"nodename=n1\ndevices=/dev/sda\n"
 
 
 def stdin(*lines: str) -> options.Options:
@@ -58,7 +58,9 @@ def argv(*arguments: str) -> options.Options:
         ("debug-file=/x", "debug_file", "/x"),
         ("debug=/x", "debug_file", "/x"),
         ("plug=\nplug=n2", "plug", "n2"),
-        ("plug=n2\nport=n3", "plug", "n3"),
+        ("plug=n2\nplug=n3", "plug", "n3"),
+        ("plug=\nport=n3", "plug", "n3"),
+        ("plug=n2\nport=n2", "plug", "n2"),
         ("power-timeout=0.5", "power_timeout", "0.5"),
         ("retry-on=007", "retry_on", "007"),
     ],
@@ -92,7 +94,25 @@ def test_actions_are_understood_in_any_spelling(name: str, text: str, action: st
 
 def test_of_two_actions_the_last_counts() -> None:
     assert stdin("action=off", "action=status").action() == "status"
-    assert stdin("option=status", "action=monitor").action() == "monitor"
+    assert stdin("action=status", "action=monitor").action() == "monitor"
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("plug=0x1", "port=n1"),
+        ("port=n1", "plug=0x1"),
+        ("option=off", "action=status"),
+        ("action=status", "option=off"),
+    ],
+)
+def test_one_option_under_two_names_with_two_values_is_refused(lines: tuple[str, str]) -> None:
+    """Pacemaker's own line and one of the resource's parameters come in no order: chance would choose the node."""
+    with pytest.raises(UsageError, match="contradicts") as refused:
+        options.from_stdin("\n".join(("devices=/dev/sda", *lines)).encode())
+    assert lines[0].partition("=")[2] in str(refused.value)
+    assert refused.value.value == lines[1].partition("=")[2]
 
 
 @pytest.mark.promise(8)
@@ -174,7 +194,7 @@ def test_actions_on_a_node_need_a_plug_or_a_key(action: str) -> None:
 
 
 def test_a_plug_wins_over_nodename() -> None:
-    assert stdin("action=off", "nodename=n9").plug() == "n1"
+    assert stdin("action=off", "plug=n9").plug() == "n9"
 
 
 @pytest.mark.promise(1, 8)
