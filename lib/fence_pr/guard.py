@@ -12,7 +12,8 @@ What could go wrong with such a process, and what is done about it:
    reports, the guard sends nothing but reads to a disk.
 2. It could reboot a healthy node. "Gone" takes two complete readings, some time apart, with the key that is noted
    at that moment, from a device node that still is that disk, and a reservation in force: where nothing is reserved
-   nobody was fenced, and all nodes would reboot at once. What cannot be read proves nothing.
+   nobody was fenced, and all nodes would reboot at once. What cannot be read proves nothing, nor does the time in
+   which the guard itself stood still.
 3. It could sleep while the node is fenced. Paths are read in threads, of which there are as many; one path that hangs
    (no signal ends that) holds up no other for longer than a moment, nor the sign of life to systemd. That sign is sent
    only while every thread is idle, or at work for a short time, or waits for a disk; a disk that gives no answer at all
@@ -53,6 +54,8 @@ _HESITATION_SECONDS = 0.1
 _PATIENCE_SECONDS = 5.0
 _STATE_SETTLES_NANOSECONDS = 1_000_000_000
 _END_SECONDS = 5.0
+# A turn that took more intervals than that: this process, or the machine, stood still. No disk was silent meanwhile.
+_LONGEST_TURN = 2
 # How many signs of life systemd gets in the time after which it would miss one; each wakes it up.
 _SIGNS_OF_LIFE = 4
 
@@ -102,6 +105,7 @@ class Guard:
         self._noted: int | None = -1
         self._unreadable: dict[str, str] = {}
         self._everybody_at = 0.0
+        self._judged_at = time.monotonic()
         self._alive_at = 0.0
         self._ready = False
         self._status = ""
@@ -149,8 +153,10 @@ class Guard:
         for crashed in (worker for worker in workers if worker.crash):
             self._around.say(FAILURE, f"internal error: {crashed.crash}")
             return False
+        passed = min(now - self._judged_at, _LONGEST_TURN * self._around.settings.interval)
+        self._judged_at = now
         for disk in self._disks.values():
-            disk.judge_silence(now)
+            disk.judge_silence(passed)
             if paths:
                 disk.judge_paths()
         self._around.threads.begin()

@@ -82,7 +82,7 @@ class GuardedDisk:
         self.paths: dict[str, Path] = {}
         self._label = identity
         self._problem = ""
-        self._watched_since = time.monotonic()
+        self._answered = self._silent_for = 0.0
         self._asked_all_since = 0.0
         self._noted = ""
         self._mended: tuple[list[str], int] | None = None
@@ -110,12 +110,14 @@ class GuardedDisk:
             worker.retire()
         self._around.reactor.forget(self.identity)
 
-    def judge_silence(self, now: float) -> None:
-        """React if the disk has given no complete answer for too long."""
-        silent_for = now - max([self._watched_since, *(path.answered for path in self.paths.values())])
-        if self._around.settings.policy.is_unreadable(silent_for):
-            reasons = [self._problem, *(_why_silent(path) for path in self.paths.values())]
-            self._react(UNREADABLE, f"no complete answer for {silent_for:.0f} s ({'; '.join(filter(None, reasons))})")
+    def judge_silence(self, seconds: float) -> None:
+        """React if the disk has given no complete answer for too long. seconds: since this was last asked."""
+        answered = max((path.answered for path in self.paths.values()), default=0.0)
+        self._silent_for = 0.0 if answered > self._answered else self._silent_for + seconds
+        self._answered = max(answered, self._answered)
+        if self._around.settings.policy.is_unreadable(self._silent_for):
+            reasons = "; ".join(filter(None, [self._problem, *(_why_silent(path) for path in self.paths.values())]))
+            self._react(UNREADABLE, f"no complete answer for {self._silent_for:.0f} s ({reasons})")
 
     def judge_paths(self) -> None:
         """Say, or mend, that a path lives without a registration. For when all paths have been asked a moment ago."""
@@ -146,7 +148,10 @@ class GuardedDisk:
         for node in set(self.paths) - set(current):
             self.paths.pop(node).retire()
         for node in [node for node in current if node not in self.paths]:
-            self.paths[node] = Path(self._around.threads, current[node], self._look)
+            try:
+                self.paths[node] = Path(self._around.threads, current[node], self._look)
+            except FenceError as error:
+                self._problem = f"{node}: {error}"
 
     def _look(self, path: Path) -> None:
         """In the path's thread. Raises ReservationError."""
@@ -179,7 +184,11 @@ class GuardedDisk:
 
     def _mend(self, live: list[str], registrations: int) -> None:
         """Register returned paths, in a thread; not again for paths and registrations for which it did nothing."""
-        self._mender = self._mender or Worker(self._around.threads, self._register)
+        try:
+            self._mender = self._mender or Worker(self._around.threads, self._register)
+        except FenceError as error:
+            self._note(f"returned paths are not registered: {error}")
+            return
         if self._mended != (live, registrations) and not self._mender.busy_since:
             self._mended = (live, registrations)
             self._mender.wake(time.monotonic())

@@ -29,9 +29,12 @@ class Threads:
         self._idle: list[LockType] = []
 
     def add(self) -> None:
-        """One more thread."""
+        """One more thread. Raises FenceError if the system has none left."""
         _thread.stack_size(_STACK_BYTES)
-        _thread.start_new_thread(self._run, ())
+        try:
+            _thread.start_new_thread(self._run, ())
+        except RuntimeError as error:
+            raise FenceError(str(error)) from error
 
     def put(self, worker: Worker) -> None:
         """Let it wait until `begin`."""
@@ -68,6 +71,8 @@ class Threads:
 
 class Worker:
     """Work that is done in a thread each time it is woken. `wake` and `retire` are for the main thread alone.
+
+    Raises FenceError if there is no thread for it.
 
     busy_since   since when the work is under way or waits for a thread, of time.monotonic(); 0: it is not
     command      what was sent to a disk and not answered yet; "" if the work is elsewhere

@@ -5,7 +5,8 @@ from __future__ import annotations
 import _thread
 import threading
 import time
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -371,24 +372,59 @@ def test_a_disk_that_cannot_be_read_is_not_gone(storage: Storage, folder: str, f
 def test_a_disk_without_an_answer_for_too_long_is_unreadable(
     storage: Storage, folder: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(folder, storage, "--unreadable=stop")
+    world = World(folder, storage, "--unreadable=stop", "--interval=10")
     if kind == "is not there":
         storage.paths[A] = []
     else:
         storage.failing["/dev/sda"] = threading.Event() if kind == "hangs" else PathFailure("/dev/sda", "read keys", 1)
     hanging = int(kind == "hangs")
     world.round(hanging=hanging)
-    assert world.done == []
-    now = time.monotonic() + 61
-    monkeypatch.setattr("fence_pr.guard.time.monotonic", lambda: now)
-    storage.set(B, (OWN,))
-    for disk in world.disks().values():
-        for path in disk.paths.values():
-            path.answered = now if path.device.node == "/dev/sdb" else path.answered
-    world.guard.judge(paths=False)
+    begun = time.monotonic()
+    for passed in (10, 20, 30, 40, 50, 61):
+        assert world.done == []
+        now = begun + passed
+        monkeypatch.setattr("fence_pr.guard.time.monotonic", partial(float, now))
+        world.disks()[B].paths["/dev/sdb"].answered = now
+        world.guard.judge(paths=False)
     assert world.done == ["stop"]
     words = {"fails": "path failure", "hangs": "no answer to read keys", "is not there": "no disk with this WWID"}
     assert any("no complete answer for 61 s" in text and words[kind] in text for text in world.said)
+
+
+@pytest.mark.parametrize("kind", ["answers", "hangs"])
+def test_while_the_guard_stood_still_no_disk_was_silent(
+    storage: Storage, folder: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(folder, storage, "--unreadable=reboot")
+    world.round()
+    if kind == "hangs":
+        storage.failing["/dev/sda"] = threading.Event()
+    world.round(hanging=int(kind == "hangs"))
+    later = time.monotonic() + 61
+    monkeypatch.setattr("fence_pr.guard.time.monotonic", lambda: later)
+    world.guard.judge(paths=False)
+    assert world.done == []
+
+
+def test_a_disk_for_which_there_is_no_thread_leaves_the_others_watched(
+    storage: Storage, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(folder, storage)
+    threads = iter([RuntimeError("can't start new thread")])
+    start = _thread.start_new_thread
+
+    def start_new_thread(*arguments: Any) -> int:
+        if error := next(threads, None):
+            raise error
+        return start(*arguments)
+
+    monkeypatch.setattr("fence_pr.guard_threads._thread.start_new_thread", start_new_thread)
+    storage.set(B, (OTHER,))
+    world.round()
+    assert [B in done for done in world.done] == [True]
+    storage.set(A, (OTHER,))
+    world.round()
+    assert any(A in done for done in world.done), "there is one by now"
 
 
 def test_a_disk_that_can_be_read_again_is_said(storage: Storage, folder: str) -> None:
