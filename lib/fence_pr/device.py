@@ -165,6 +165,18 @@ def _from_number(name: str, major: int, minor: int, places: Places) -> Device:
     return Device(name, node, read_attribute(f"{folder}/device/wwid"), SCSI)
 
 
+def identity_of_open(fd: int, kind: str, places: Places = SYSTEM) -> str | None:
+    """The identity of the disk that is open: its number is not given to another one as long as it is.
+
+    kind: SCSI or NVME. None for what is no block device, which no reservation command can do anything to.
+    """
+    status = os.fstat(fd)
+    if not stat.S_ISBLK(status.st_mode):
+        return None
+    folder = f"{places.sysfs}/dev/block/{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+    return read_attribute(f"{folder}/wwid" if kind == NVME else f"{folder}/device/wwid")
+
+
 def _refuse_kind(name: str, kernel_name: str, folder: str) -> None:
     kind = kernel_name.rstrip("0123456789")
     if kind in _NOT_RESERVABLE:

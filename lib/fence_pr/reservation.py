@@ -10,7 +10,7 @@ import os
 import time
 
 from . import nvme, pr_ioctl, scsi, status
-from .device import MULTIPATH, NVME, SCSI, Device
+from .device import MULTIPATH, NVME, SCSI, Device, identity_of_open
 from .errors import (
     Conflict,
     DeviceFailure,
@@ -168,10 +168,16 @@ class _SinglePath(Disk):
         os.close(self._fd)
 
     def _open(self) -> int:
+        """Raises PathFailure if the node has become another disk's since its name was looked up."""
         try:
-            return pr_ioctl.open_disk(self.device.node)
+            fd = pr_ioctl.open_disk(self.device.node)
         except OSError as error:
             raise status.failure(self.device.node, "open", -(error.errno or 0)) from error
+        found = identity_of_open(fd, self.device.kind)
+        if found is not None and self.device.identity not in ("", found):
+            os.close(fd)
+            raise PathFailure(self.device.node, "open", 0, f"is another disk by now: {found or 'none'}")
+        return fd
 
     def _send(self, operation: str, command: Callable[[], None]) -> None:
         for _ in range(_REPETITIONS):

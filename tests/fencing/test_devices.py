@@ -126,6 +126,22 @@ def test_an_offline_path_is_named(lab: Cluster) -> None:
     assert "open: the device is gone" in line
 
 
+@pytest.mark.promise(1, 5)
+@pytest.mark.parametrize(("action", "node"), [("on", "n1"), ("off", "n2")])
+def test_a_node_that_leads_to_another_disk_when_it_is_opened_is_not_used(lab: Cluster, action: str, node: str) -> None:
+    """As where a disk goes and another one takes its place between the look at the name and the opening."""
+    succeed(lab.n1, "on", "n1", luns="a")
+    before = lab.reservation("a"), lab.reservation("b")
+    here, another, named = lab.n1.disk("a"), lab.n1.disk("b"), f"/run/named-for-{action}"
+    numbers = lab.n1.run(["stat", "-c", "%Hr %Lr", here], check=True).stdout.split()
+    lab.n1.run(["mknod", named, "b", *numbers], check=True)
+    swapped = f"mount --make-rprivate / && mount --bind {another} {here} && exec {AGENT}"
+    done = lab.n1.run(["unshare", "-m", "sh", "-c", swapped], stdin=f"action={action}\nplug={node}\ndevices={named}\n")
+    assert done.returncode == 1
+    assert f"Failed: {named} ({here}): open: is another disk by now: {lab.lun('b').wwid}" in done.stderr
+    assert (lab.reservation("a"), lab.reservation("b")) == before
+
+
 def test_the_name_of_a_disk_may_change(lab: Cluster) -> None:
     succeed(lab.n1, "on", "n1")
     lab.n1.drop("a")

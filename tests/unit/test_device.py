@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
 from fence_pr import device
-from fence_pr.device import MULTIPATH, NVME, Device, Places, canonical_wwid
+from fence_pr.device import MULTIPATH, NVME, SCSI, Device, Places, canonical_wwid
 from fence_pr.errors import DeviceRefused, DevicesRefused
 from tests.unit.machine import Machine
 
@@ -288,6 +289,17 @@ def test_two_names_for_one_disk_are_refused(machine: Machine) -> None:
             device.resolve_all((node, other), machine.places)
         assert "is the same disk as" in str(refused.value)
         assert WWID in str(refused.value)
+
+
+def test_the_identity_of_an_open_disk_is_that_of_its_number_whatever_its_node_is_called(machine: Machine) -> None:
+    machine.disk("sda", 0, WWID)
+    machine.namespace("nvme0n1", 16, "uuid.1")
+    for minor, kind, identity in ((0, SCSI, WWID), (16, NVME, "uuid.1"), (32, SCSI, "")):
+        opened = os.stat_result((stat.S_IFBLK, *[0] * 9), {"st_rdev": os.makedev(8, minor)})
+        with patch.object(os, "fstat", return_value=opened):
+            assert device.identity_of_open(3, kind, machine.places) == identity
+    with patch.object(os, "fstat", return_value=os.stat_result((stat.S_IFREG, *[0] * 9))):
+        assert device.identity_of_open(3, SCSI, machine.places) is None
 
 
 @pytest.mark.promise(3)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fence_pr import pr_ioctl
+from fence_pr import pr_ioctl, reservation
 from fence_pr.device import Device
 from fence_pr.errors import Abandoned, Conflict, DeviceFailure, IncompleteAnswer, Invalid, NotPermitted, PathFailure
 from fence_pr.plan import Snapshot
@@ -259,6 +259,20 @@ def test_a_disk_that_cannot_be_opened_is_said(tmp_path: Path, watch: Watched) ->
     with pytest.raises(DeviceFailure, match=r"none: open: .*No such file") as failed:
         ScsiDisk(Device("shared", str(tmp_path / "none"), "naa.1"), watch)
     assert failed.value.status == -errno.ENOENT
+
+
+@pytest.mark.promise(1, 5)
+@pytest.mark.parametrize("found", ["naa.2", ""])
+def test_a_node_that_became_another_disks_before_it_was_opened_is_sent_nothing(
+    tmp_path: Path, watch: Watched, monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    (tmp_path / "sda").touch()
+    monkeypatch.setattr(reservation, "identity_of_open", lambda _fd, _kind: found)
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(PathFailure, match=f"sda: open: is another disk by now: {found or 'none'}"):
+        ScsiDisk(Device("shared", str(tmp_path / "sda"), "naa.1"), watch)
+    assert set(os.listdir("/proc/self/fd")) == before
+    ScsiDisk(Device("shared", str(tmp_path / "sda"), ""), watch).close()
 
 
 def test_a_disk_knows_whether_it_registered_its_nexus(opened: ScsiDisk) -> None:
