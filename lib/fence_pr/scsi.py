@@ -31,8 +31,14 @@ _MOST_BYTES = 0xFFF8  # the allocation length is 16 bits wide; whole keys only
 _FIRST_BYTES = 520  # header and 64 keys
 _ANSWER_HEADER = 8
 
-_SENSE_ILLEGAL_REQUEST, _SENSE_UNIT_ATTENTION = 0x5, 0x6
+_SENSE_NOT_READY, _SENSE_ILLEGAL_REQUEST, _SENSE_UNIT_ATTENTION = 0x2, 0x5, 0x6
 _INVALID_COMMAND = 0x20
+# SPC-4 5.15.2: in these states a target port is no way to the disk, while others may be.
+_PORT_STATES = {
+    (0x04, 0x0A): "the target port is changing its state (ALUA)",
+    (0x04, 0x0B): "the target port is in standby (ALUA)",
+    (0x04, 0x0C): "the target port is unavailable (ALUA)",
+}
 _UNIT_ATTENTIONS_IN_A_ROW = 8
 
 # SPC-4 table 36: the standard's reservation type → enum pr_type
@@ -145,6 +151,8 @@ def _judge_sense(device: str, operation: str, sense: bytes) -> ReservationError:
     kind: type[ReservationError] = errors.DeviceFailure
     if key == _SENSE_UNIT_ATTENTION:
         kind = errors.UnitAttention
+    elif key == _SENSE_NOT_READY and (code, qualifier) in _PORT_STATES:
+        kind, words = errors.PathFailure, _PORT_STATES[code, qualifier]
     elif key == _SENSE_ILLEGAL_REQUEST and code == _INVALID_COMMAND:
         kind, words = errors.NotSupported, "the target has no persistent reservations"
     elif key == _SENSE_ILLEGAL_REQUEST:

@@ -97,6 +97,7 @@ _ERRNOS: dict[int, Verdict] = {
     errno.EACCES: (errors.NotPermitted, "not permitted"),
     errno.EBADE: (errors.Conflict, "reservation conflict"),
     errno.EAGAIN: (errors.PathFailure, "no usable path, or the device is suspended"),
+    errno.ENOENT: (errors.PathFailure, "the device is gone"),
     errno.ENODEV: (errors.PathFailure, "the device is gone"),
     errno.ENXIO: (errors.PathFailure, "the device is gone"),
     errno.ENOLINK: (errors.PathFailure, "the link to the target is down"),

@@ -102,6 +102,20 @@ def test_one_path_of_a_map_is_refused_and_the_map_named(lab: Cluster, mapped: st
     assert f"is only one path of the multipath map {NAME} (name {mapped})" in line
 
 
+@pytest.mark.parametrize(("state", "words"), [(0x3, "is unavailable"), (0xF, "is changing its state")])
+def test_while_one_port_of_the_storage_is_no_way_to_the_disk_fencing_goes_through_another(
+    lab: Cluster, mapped: str, state: int, words: str
+) -> None:
+    """As where one controller of a storage array is restarted."""
+    unfence(lab, mapped)
+    with lab.nodes[PATH_2].port_state("a", state):
+        said = succeed(lab.n1, "off", "n3", devices=mapped).stdout
+        assert f"path {lab.nodes[PATH_2].disk('a')} does not answer" in said
+        assert f"the target port {words} (ALUA)" in said
+        assert lab.reservation("a").keys == {PATH_1: N1, PATH_2: N1}
+    assert succeed(lab.n1, "monitor", devices=mapped).stdout == ""
+
+
 @pytest.mark.promise(1, 5)
 @pytest.mark.parametrize("dead", [PATH_1, PATH_2])
 def test_a_path_that_is_dead_before_on_is_tolerated_and_named(lab: Cluster, mapped: str, dead: str) -> None:

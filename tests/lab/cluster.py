@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.lab.inside.layout import LUNS, NODES, Lun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.lab.guest import Completed, Guest, Running
 
@@ -97,6 +98,15 @@ class Node:
     def set_state(self, lun: str, value: str) -> None:
         """Set the SCSI device "offline" (every use fails at once) or "running"."""
         self._call("set_state", lun=lun, value=value)
+
+    @contextmanager
+    def port_state(self, lun: str, state: int) -> Iterator[None]:
+        """While it lasts, the target's port to this node is in this asymmetric access state (SPC-4 table 37)."""
+        self.guest.call("set_port_state", node=self.name, lun=lun, state=state)
+        try:
+            yield
+        finally:
+            self.guest.call("set_port_state", node=self.name, lun=lun, state=0)
 
     def hang(self, lun: str) -> None:
         """From now on whoever opens or uses the disk waits, uninterruptibly and without end."""

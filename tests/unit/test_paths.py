@@ -127,6 +127,15 @@ def test_a_path_that_is_dead_from_the_start_gets_no_command_and_is_named(paths: 
     assert all("path" in why for why in disk.dead_paths().values())
 
 
+def test_a_path_that_is_gone_before_it_is_opened_is_a_dead_one(paths: Paths, tmp_path: Path) -> None:
+    (tmp_path / "sdb").unlink()
+    disk = paths.open()
+    assert disk.live_paths() == 2
+    ((path, why),) = disk.dead_paths().items()
+    assert path.endswith("/sdb")
+    assert "the device is gone" in why
+
+
 @pytest.mark.promise(2, 6)
 def test_a_path_that_does_not_answer_in_time_gets_no_other_command(paths: Paths) -> None:
     """A REGISTER stuck in its queue could be carried out after this node was fenced."""

@@ -256,7 +256,7 @@ def test_opening_and_reading_are_announced_too(tmp_path: Path, watch: Watched) -
 
 @pytest.mark.promise(5)
 def test_a_disk_that_cannot_be_opened_is_said(tmp_path: Path, watch: Watched) -> None:
-    with pytest.raises(DeviceFailure, match=r"none: open: .*No such file") as failed:
+    with pytest.raises(PathFailure, match=r"none: open: the device is gone \(No such file") as failed:
         ScsiDisk(Device("shared", str(tmp_path / "none"), "naa.1"), watch)
     assert failed.value.status == -errno.ENOENT
 

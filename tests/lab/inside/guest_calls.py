@@ -30,6 +30,7 @@ def calls() -> dict[str, Callable[..., Any]]:
         "heal_all": heal_all,
         "clear": clear,
         "restart_target": restart_target,
+        "set_port_state": target.set_port_state,
         "reservation": target.reservation,
         "nvme_set_up": nvme.set_up,
         "nvme_connect": nvme.connect,

@@ -92,6 +92,19 @@ def enable(node: str, lun: str, on: bool) -> None:
         switch.write_text(str(int(on)))
 
 
+def set_port_state(node: str, lun: str, state: int) -> None:
+    """The asymmetric access state of the port through which a node reaches a LUN (SPC-4 table 37); 0: as it was."""
+    group, port = _backstore(lun) / "alua" / node, _portal_group(node, lun) / "lun/lun_0/alua_tg_pt_gp"
+    if not group.exists():
+        group.mkdir()
+        (group / "tg_pt_gp_id").write_text(str(1 + layout.NODES.index(node)))
+        port.write_text(node)
+    (group / "alua_access_state").write_text(str(state))
+    if not state:
+        port.write_text("default_tg_pt_gp")
+        group.rmdir()
+
+
 def restart(lun: str) -> None:
     """Let a LUN (any but the slow one) lose its power: its targets go, it goes, and all is made again.
 
