@@ -42,7 +42,8 @@ def test_a_node_is_fenced_although_the_fence_resource_started_nowhere(two: Pacem
 
 @pytest.mark.promise(1, 5, 6)
 def test_a_disk_that_hangs_is_named_in_time_and_the_node_is_fenced_once_it_goes_on(two: PacemakerCluster) -> None:
-    hanging, lost, survivor = "a", "n2", "n1"
+    hanging, lost = "a", steps.place_of_data(two)
+    survivor = steps.other(two, lost)
     two.hang(survivor, hanging)
     two.crash(lost)
     two.until(lambda: two.complaints(survivor), "the agent gives up")
