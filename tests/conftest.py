@@ -1,4 +1,4 @@
-"""For all tests: which promise of the agent a test checks, and on which kernel, told at the end."""
+"""For all tests: which promise of the agent a test checks, and on which kernel or cluster, told at the end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NO_KERNEL = "no disk"
 LONG = "FENCE_PR_LONG"
 # The tests of one guest in one process. Guests wait more than they compute, so one process more than processors.
 IN_PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup")
-KERNEL_FIXTURES = ("kernel", "nvme_kernel", "host_kernel", "target_kernel")
+UPON = ("kernel", "nvme_kernel", "host_kernel", "target_kernel", "stack")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        kernel = next((parameters[name] for name in KERNEL_FIXTURES if name in parameters), None)
+        kernel = next((parameters[name] for name in UPON if name in parameters), None)
         for marker in item.iter_markers("promise"):
             for number in marker.args:
                 item.user_properties.append(("promise", (number, str(kernel or NO_KERNEL))))
@@ -72,7 +72,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _tell_promises(terminalreporter: pytest.TerminalReporter) -> None:
-    """A row a promise, a column a kernel: passed, or passed/all."""
+    """A row a promise, a column a kernel or cluster: passed, or passed/all."""
     counts: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.stats.get(outcome, []):

@@ -41,6 +41,9 @@ class Stack:
     suite: str
     alone: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"Debian {self.suite}"
+
     def folder(self) -> Path:
         """The guests' root folder, made on first use; raises LabUnavailable."""
         recipe = repr((3, root.RECIPE, self.suite, STACK, self.alone))
