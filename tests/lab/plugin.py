@@ -148,7 +148,7 @@ def nvme_kernel(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["loop", "tcp"])
+@pytest.fixture(params=[pytest.param("loop", marks=pytest.mark.slow), "tcp"])
 def namespaces(nvme_kernel: str, request: pytest.FixtureRequest) -> Namespaces:
     """NVMe namespaces 1 and 2, all nodes connected by the transport in turn, all clean."""
     found = or_not_covered(lambda: request.config.stash[CLUSTERS].namespaces(nvme_kernel))
