@@ -102,7 +102,9 @@ def _document(action: str) -> str:
 
 
 def _wrong_call(error: UsageError) -> int:
-    write_line(2, one_line(f"Failed: {error}. Please use '-h' for usage"))
+    message = one_line(f"Failed: {error}. Please use '-h' for usage")
+    write_line(2, message)
+    log.SystemLog().send(log.FAILURE, message)
     return EXIT_FAILED
 
 

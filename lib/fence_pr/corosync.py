@@ -26,10 +26,11 @@ class Node(Record):
 
 
 class Cluster(Record):
-    """What corosync.conf says; name "" and no nodes where it does not."""
+    """What corosync.conf says; name "" and no nodes where it does not. missing: the path where no file is."""
 
     name: str = ""
     nodes: tuple[Node, ...] = ()
+    missing: str = ""
 
     def node(self, name: str) -> Node | None:
         """The node called `name`; a node without a name is called by its first address."""
@@ -50,7 +51,7 @@ def load(path: str = CONF) -> Cluster:
     try:
         data = files.read(path, _MOST_BYTES)
     except FileNotFoundError:
-        return Cluster()
+        return Cluster(missing=path)
     return parse(data.decode("utf-8", "surrogateescape"))
 
 

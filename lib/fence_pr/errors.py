@@ -26,6 +26,13 @@ class UsageError(FenceError):
         return f"option '{self.option}', value '{self.value}': {self.problem}"
 
 
+class UnreadableCall(UsageError):
+    """What was given is none of the options, or not written as one; `problem` quotes it."""
+
+    def __str__(self) -> str:
+        return self.problem
+
+
 class MissingOption(UsageError):
     """An option that this action needs was not given."""
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 
-from . import multipathd, plan, state
+from . import files, multipathd, plan, state
 from .device import MULTIPATH
-from .errors import DiskNotAsAsked, FenceError, IncompleteAnswer, Invalid, NotSupported, ReservationError
+from .errors import DiskNotAsAsked, FenceError, IncompleteAnswer, Invalid, NotPermitted, NotSupported, ReservationError
 from .keys import Registrant
 from .option_table import ABORT_NEVER, ABORT_REQUIRE
 from .parallel import Patience, Unanswered, on_each
@@ -73,7 +73,9 @@ def _let_in(job: Job, device: Device, me: Registrant) -> Snapshot:
     try:
         state.save(device.stable_name(), Registrant(me.node, me.key), job.request.state_folder)
     except OSError as error:
-        raise DiskNotAsAsked(f"registered, but {job.request.state_folder} cannot be written: {error}") from error
+        raise DiskNotAsAsked(
+            f"registered, but {job.request.state_folder} cannot be written: {files.what_failed(error)}"
+        ) from error
     job.note_paths(disk, snapshot)
     job.note_cautions(disk)
     return snapshot
@@ -114,9 +116,14 @@ def off(job: Job) -> Report:
         return task.prove("Already OFF")
     outcomes = task.shut_out_everywhere()
     if any(isinstance(outcome, FenceError) for outcome in outcomes):
-        return from_outcomes(devices, outcomes)
+        return from_outcomes(devices, outcomes, problems=_so_far(victim, outcomes))
     time.sleep(job.request.power_wait)
     return task.prove("Powered OFF")
+
+
+def _so_far(victim: Registrant, outcomes: list[Snapshot | FenceError]) -> list[str]:
+    done = sum(not isinstance(outcome, FenceError) for outcome in outcomes)
+    return [f"{victim} is shut out of {done} of {len(outcomes)} disks, which is not enough"] if done else []
 
 
 def _patience(limit: float | None) -> Patience | None:
@@ -221,6 +228,8 @@ def _drive(job: Job, disk: Disk, own: int, decide: Decide) -> Snapshot:
         job.say(f"{disk.device.label()}: {decision.says(own)}")
         try:
             _take(job, disk, own, decision)
+        except NotPermitted:
+            raise  # nobody gets more rights meanwhile
         except ReservationError as error:
             failure = error
     raise failure or IncompleteAnswer(disk.device.node, "fencing", 0, f"not settled after {_ROUNDS} rounds")
@@ -247,7 +256,9 @@ def _forget_another_key(job: Job, device: Device, own: int) -> None:
         try:
             state.forget(device.stable_name(), job.request.state_folder)
         except OSError as error:
-            problem = f"not registered, because {job.request.state_folder} cannot be written: {error}"
+            problem = (
+                f"not registered, because {job.request.state_folder} cannot be written: {files.what_failed(error)}"
+            )
             raise DiskNotAsAsked(problem) from error
 
 

@@ -42,3 +42,9 @@ def write(path: str, data: bytes) -> None:
     except OSError:
         os.unlink(temporary)
         raise
+
+
+def what_failed(error: OSError) -> str:
+    """What the system said, and of which file."""
+    place = error.filename2 or error.filename
+    return f"{error.strerror}: {place}" if place else f"{error.strerror}"

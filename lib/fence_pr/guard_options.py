@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import options
-from .errors import UsageError
+from .errors import UnreadableCall, UsageError
 from .guard_plan import LOG, REACTIONS, REBOOT, REGISTER, REPORT, RETURNED_PATHS, Policy
 from .option_table import FLAG, SECONDS, SELECT, Option
 from .record import Record
@@ -77,7 +77,7 @@ def parse(arguments: list[str]) -> Settings:
             arguments, "".join(shorts), [name + ("" if option.kind == FLAG else "=") for name, option in longs.items()]
         )
     except getopt.GetoptError as error:
-        raise UsageError(error.opt, "", error.msg) from error
+        raise UnreadableCall(error.opt, "", error.msg) from error
     values = {option.name: option.default or "0" for option in OPTIONS}
     for dashed, value in pairs:
         option = longs[dashed[2:]] if dashed.startswith("--") else shorts[dashed[1:]]
@@ -109,7 +109,7 @@ def _mode(values: dict[str, str], words: list[str]) -> tuple[str, int]:
         code = words[1] if len(words) > 1 else ""
         return REPAIR, int(code) if code.isascii() and code.isdigit() and 0 < int(code) < 256 else 1
     if words not in ([], [_TEST_WORD]):
-        raise UsageError("command line", words[0], "unexpected argument; options begin with a dash")
+        raise UnreadableCall("command line", words[0], options.unexpected(words[0]))
     return CHECK if words or values["check"] == "1" else RUN, 0
 
 

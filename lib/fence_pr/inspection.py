@@ -122,6 +122,8 @@ def _validate_keys(job: Job) -> None:
 def _validate_disk(job: Job, reading: Reading | FenceError) -> None:
     if isinstance(reading, FenceError):
         raise reading
+    if for_one := plan.for_one_node(reading.snapshot):
+        raise DiskNotAsAsked(str(for_one))
     job.note_cautions(reading.disk)
     label = reading.disk.device.label()
     try:
@@ -134,5 +136,5 @@ def _validate_disk(job: Job, reading: Reading | FenceError) -> None:
         raise DiskNotAsAsked(f"the target has no reservation type '{TYPE_NAMES[wanted]}'")
     if not capabilities.persistence_possible:
         job.note(f"{label}: {NO_PERSISTENCE}")
-    elif not capabilities.persistence_active:
+    elif reading.snapshot.keys and not capabilities.persistence_active:
         job.say(f"{label}: registrations do not survive a power loss of the target")

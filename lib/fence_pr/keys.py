@@ -68,7 +68,8 @@ def of_node(node: str, cluster: Cluster, method: str = HASH64) -> int:
 def require_cluster_name(cluster: Cluster) -> None:
     """Raises NodeUnknown if the cluster's name, which every key is made from, is not known."""
     if not cluster.name:
-        raise NodeUnknown("", "no cluster name in corosync.conf; set the option cluster_name, or give a key")
+        problem = f"there is no {cluster.missing}" if cluster.missing else "no cluster name in corosync.conf"
+        raise NodeUnknown("", f"{problem}; set the option cluster_name, or give a key")
 
 
 def of_cluster(cluster: Cluster, method: str = HASH64) -> dict[int, str]:
@@ -76,6 +77,8 @@ def of_cluster(cluster: Cluster, method: str = HASH64) -> dict[int, str]:
     nodes: dict[int, str] = {}
     for name in cluster.names():
         key = of_node(name, cluster, method)
+        if nodes.get(key) == name:
+            raise NodeUnknown(name, "is twice in the nodelist of corosync.conf; give each node its own name")
         if key in nodes:
             raise NodeUnknown(name, f"has the same key 0x{key:x} as node {nodes[key]}; use another key_value")
         nodes[key] = name

@@ -5,7 +5,7 @@ Nothing is done yet when anything here is wrong: a malformed call never fences.
 
 from __future__ import annotations
 
-from .errors import MissingOption, UnrecognisedAction, UsageError
+from .errors import MissingOption, UnreadableCall, UnrecognisedAction, UsageError
 from .option_table import ACTIONS, BOOLEAN, FENCING_ACTION, FLAG, INTEGER, OPTIONS, SECONDS, SELECT, UNUSED_NAMES
 from .record import Record
 
@@ -81,7 +81,7 @@ def from_stdin(data: bytes) -> Options:
         name, equals, value = line.partition("=")
         name = name.rstrip().replace("-", "_")
         if not equals or not name:
-            raise UsageError("standard input", line[:80], "is no line of the form name=value")
+            raise UnreadableCall("standard input", line, f"'{line[:80]}' is no line of the form name=value")
         if name in known:
             option, value = known[name].name, _unquoted(value.strip())
             before = given.get(option, "")
@@ -93,7 +93,8 @@ def from_stdin(data: bytes) -> Options:
             unknown.append(name)
     if "action" not in given and unknown:
         # Without an action line the call would fence. A misspelt one must not.
-        raise UsageError(unknown[0], "", f"unknown option, and no action was given ({FENCING_ACTION} is the default)")
+        problem = f"unknown option '{unknown[0]}', and no action was given ({FENCING_ACTION} is the default)"
+        raise UnreadableCall(unknown[0], "", problem)
     warnings = [f"unknown option '{name}' ignored" for name in unknown[:_MOST_WARNINGS]]
     more = len(unknown) - len(warnings)
     return check(given, (*warnings, *([f"{more} more unknown options ignored"] if more else [])))
@@ -114,9 +115,9 @@ def from_argv(arguments: list[str]) -> Options:
             arguments, shorts, [name + ("" if option.kind == FLAG else "=") for name, option in longs.items()]
         )
     except getopt.GetoptError as error:
-        raise UsageError(error.opt, "", f"{error.msg}") from error
+        raise UnreadableCall(error.opt, "", error.msg) from error
     if rest:
-        raise UsageError("command line", rest[0], "unexpected argument; options begin with a dash")
+        raise UnreadableCall("command line", rest[0], unexpected(rest[0]))
     by_short = {option.short: option for option in OPTIONS if option.short}
     given: dict[str, str] = {}
     for dashed, value in pairs:
@@ -126,6 +127,11 @@ def from_argv(arguments: list[str]) -> Options:
         if option.kind == FLAG and option.name != "verbose" and option.name in given:
             given[option.name] = "1"
     return check(given)
+
+
+def unexpected(word: str) -> str:
+    """What is wrong with a word of the command line that is no option and no option's value."""
+    return f"unexpected argument '{word}' (options begin with a dash, a value with blanks is quoted)"
 
 
 def check(given: dict[str, str], warnings: tuple[str, ...] = ()) -> Options:

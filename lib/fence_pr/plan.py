@@ -93,9 +93,7 @@ def off(snapshot: Snapshot, own: int, victim: Registrant, reservation_type: int)
     if own == victim.key:
         return Refused("this node's own key is the victim's; a node cannot shut itself out")
     if own not in snapshot.keys:
-        return Refused(
-            f"this node's key 0x{own:x} is not registered", "it was fenced, or never unfenced: run the action on here"
-        )
+        return _own_key_missing(snapshot, own)
     if not snapshot.type:
         return Reserve(reservation_type)
     if victim.key in snapshot.keys:
@@ -108,6 +106,14 @@ def off(snapshot: Snapshot, own: int, victim: Registrant, reservation_type: int)
     return Done()
 
 
+def _own_key_missing(snapshot: Snapshot, own: int) -> Refused:
+    missing = f"this node's key 0x{own:x} is not registered"
+    if snapshot.keys:
+        return Refused(missing, "it was fenced, or never unfenced: run the action on here")
+    lost = "the disk lost its registrations, or never had them: run the action on here and on every other node"
+    return Refused(f"{missing}, and nothing is reserved: every node can write", lost)
+
+
 def on(
     snapshot: Snapshot, own: int, reservation_type: int, registered: bool, was_listed: bool
 ) -> Register | Reserve | Done | Refused:
@@ -118,12 +124,8 @@ def on(
     A listed key may stand for a nexus that is long gone, so this nexus is registered whatever the list says. A
     reservation that all registrants share is accepted as it is: another node was faster, or a migration is under way.
     """
-    if snapshot.type in SINGLE_NEXUS_TYPES:
-        return Refused(
-            f"the reservation in force is {snapshot.type_name()}, held with key 0x{snapshot.holder:x}:"
-            " only one node can write",
-            "release it where it is held",
-        )
+    if for_one := for_one_node(snapshot):
+        return for_one
     listed = own in snapshot.keys
     if not listed and (registered or was_listed):
         return Refused(f"key 0x{own:x} was registered a moment ago and is gone", "was this node fenced at this moment?")
@@ -148,8 +150,11 @@ def health(snapshot: Snapshot, own: int | None, unfenced: bool) -> Done | Refuse
     """Monitor's judgement of one disk. own: this node's key, None if unknown; unfenced: it was registered here."""
     if own is not None and own not in snapshot.keys:
         missing = f"this node's key 0x{own:x} is not registered"
-        if unfenced:
+        if unfenced and snapshot.keys:
             return Refused(f"{missing} any more", "it was fenced: stop what writes here, then run the action on")
+        if unfenced:
+            lost = "the disk lost its registrations, or somebody cleared them: run the action on on every node"
+            return Refused(f"{missing} any more, and nothing is reserved: every node can write", lost)
         return _health_of_reservation(snapshot) or Done(missing)
     return _health_of_reservation(snapshot) or Done()
 
@@ -157,9 +162,18 @@ def health(snapshot: Snapshot, own: int | None, unfenced: bool) -> Done | Refuse
 def _health_of_reservation(snapshot: Snapshot) -> Refused | None:
     if snapshot.keys and not snapshot.type:
         return Refused("nodes are registered but nothing is reserved: every node can write", "run the action on")
-    if snapshot.type in SINGLE_NEXUS_TYPES:
-        return Refused(f"the reservation in force is {snapshot.type_name()}: only its holder can write")
-    return None
+    return for_one_node(snapshot)
+
+
+def for_one_node(snapshot: Snapshot) -> Refused | None:
+    """A reservation that nodes cannot share is in force: some other program's."""
+    if snapshot.type not in SINGLE_NEXUS_TYPES:
+        return None
+    return Refused(
+        f"the reservation in force is {snapshot.type_name()}, held with key 0x{snapshot.holder:x}:"
+        " only its holder can write",
+        "release it where it is held",
+    )
 
 
 def foreign(snapshot: Snapshot, known: frozenset[int]) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import corosync, device, keys, state
+from . import corosync, device, files, keys, state
 from .device import MULTIPATH, NVME, SCSI
 from .errors import FenceError, NodeUnknown
 from .parallel import on_each
@@ -133,7 +133,8 @@ class Job:
         try:
             return state.load(disk.stable_name(), self.request.state_folder)
         except (OSError, ValueError) as error:
-            raise FenceError(f"{disk.label()}: what this node registered cannot be read: {error}") from error
+            why = files.what_failed(error) if isinstance(error, OSError) else error
+            raise FenceError(f"{disk.label()}: what this node registered cannot be read: {why}") from error
 
     def node_keys(self) -> dict[int, str]:
         """Key → node for the nodes of corosync.conf; empty if they cannot be known."""
@@ -198,4 +199,4 @@ def _load_cluster(request: Request) -> Cluster:
         cluster = corosync.load(request.corosync_conf)
     except OSError as error:
         raise FenceError(f"{request.corosync_conf}: {error.strerror}") from error
-    return corosync.Cluster(request.cluster_name or cluster.name, cluster.nodes)
+    return corosync.Cluster(request.cluster_name or cluster.name, cluster.nodes, cluster.missing)

@@ -97,7 +97,7 @@ def test_monitor_fails_without_a_fitting_reservation(lab: Cluster) -> None:
     assert "nothing is reserved: every node can write" in line
     assert lab.n1.pr("a", "reserve", key("n1"), WRITE_EXCLUSIVE) == 0
     (line,) = fail(lab.n1, "monitor")
-    assert "the reservation in force is write exclusive: only its holder can write" in line
+    assert "the reservation in force is write exclusive, held with key 0x" in line
 
 
 def test_on_refuses_a_disk_that_somebody_holds_alone(lab: Cluster) -> None:
@@ -189,6 +189,8 @@ def test_what_syslog_and_the_debug_file_hear(lab: Cluster) -> None:
     assert "preempt-and-abort" in debug
     fail(lab.n1, "off", "n2", devices="/dev/nowhere")
     assert any("/dev/nowhere: no such device" in line for line in lab.n1.syslog())
+    fail(lab.n1, "off", "n2", power_timeout="20s")
+    assert any("option 'power_timeout', value '20s'" in line for line in lab.n1.syslog())
     loud = run(lab.n2, "on", "n2", luns="a", verbose="1")
     assert [line for line in loud.stderr.splitlines() if f"register 0x{key('n2'):x}" in line]
 

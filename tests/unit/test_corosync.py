@@ -140,7 +140,8 @@ def test_no_text_crashes_the_parser(text: str) -> None:
 
 
 def test_no_file_is_an_empty_cluster(tmp_path: Path) -> None:
-    assert corosync.load(str(tmp_path / "none")) == Cluster()
+    path = str(tmp_path / "none")
+    assert corosync.load(path) == Cluster(missing=path)
 
 
 def test_a_file_is_read_whatever_its_bytes(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_what_it_is_called_for(arguments: list[str], mode: str, code: int) -> No
         (["--returned-paths=register", "--fenced=stop"], "needs fenced=reboot"),
         (["test", "it"], "unexpected argument"),
         (["start"], "unexpected argument"),
-        (["-o", "off"], "o"),
+        (["-o", "off"], "option -o not recognized"),
     ],
 )
 def test_a_malformed_call_guards_nothing_and_says_why(arguments: list[str], named: str) -> None:

@@ -116,6 +116,27 @@ def test_monitor_fails_on_a_node_that_was_fenced(tmp_path: Path) -> None:
     assert "it was fenced" in problems(report)
 
 
+def test_monitor_tells_lost_registrations_from_a_fencing(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    assert world.run("n1", "on", "n1").ok
+    world.targets[1].register("n1", 0)
+    (problem,) = filter(None, (it.problem for it in world.run("n1", "monitor").disks))
+    assert "is not registered any more, and nothing is reserved: every node can write" in problem
+    assert "run the action on on every node" in problem
+    assert "fenced" not in problem
+
+
+@pytest.mark.parametrize("action", ["monitor", "validate-all", "on"])
+@pytest.mark.parametrize("kind", [WE, EA])
+def test_a_reservation_of_another_program_is_named_with_its_key(tmp_path: Path, action: str, kind: int) -> None:
+    world = World(tmp_path)
+    world.targets[0].register("stranger", 0xBAD)
+    world.targets[0].reserve("stranger", 0xBAD, kind)
+    said = problems(world.run("n1", action, "n1"))
+    name = pr_ioctl.TYPE_NAMES[kind]
+    assert f"the reservation in force is {name}, held with key 0xbad: only its holder can write (release it" in said
+
+
 @pytest.mark.parametrize(
     ("reserved", "words"), [(0, "nothing is reserved"), (WE, "only its holder"), (EA, "only its holder")]
 )
@@ -240,6 +261,9 @@ def test_validate_fails_where_the_target_has_not_the_type(tmp_path: Path, monkey
 def test_validate_says_what_is_worth_knowing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path)
     monkeypatch.setattr(ModelDisk, "capabilities", lambda _: pr_ioctl.Capabilities(None, False))
+    assert world.run("n1", "validate-all", "n1").ok
+    assert world.nodes["n1"].said == [], "the first registration asks for it"
+    world.register("n2")
     assert world.run("n1", "validate-all", "n1").ok
     assert "power loss" in world.nodes["n1"].said[-1]
     never = pr_ioctl.Capabilities(None, False, persistence_possible=False)

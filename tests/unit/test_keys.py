@@ -216,6 +216,19 @@ def test_a_nodeid_of_no_node_is_refused(known: Cluster) -> None:
         keys.plug_of("", "", "4", known)
 
 
+@pytest.mark.parametrize("plug", ["n1", "n2"])
+def test_one_name_for_two_nodes_is_refused(plug: str) -> None:
+    with pytest.raises(NodeUnknown, match="node n1: is twice in the nodelist"):
+        keys.named(plug, "", cluster("n1", "n2", "n1"))
+
+
+def test_a_configuration_that_is_not_there_is_told_from_one_without_a_name() -> None:
+    with pytest.raises(NodeUnknown, match=r"there is no /etc/none\.conf; set the option cluster_name"):
+        keys.named("n1", "", Cluster(missing="/etc/none.conf"))
+    with pytest.raises(NodeUnknown, match=r"no cluster name in corosync\.conf; set the option cluster_name"):
+        keys.named("n1", "", Cluster())
+
+
 def test_two_nodes_with_one_key_are_refused_by_name() -> None:
     first, second = same_16_bits()
     both = cluster("n1", first, second)

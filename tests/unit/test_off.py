@@ -116,6 +116,7 @@ def test_a_node_that_is_not_registered_itself_changes_nothing(tmp_path: Path, re
     assert "nothing was changed on any disk" in report.problems
     assert f"this node's key 0x{world.keys['n1']:x} is not registered" in problems(report)
     assert "run the action on here" in problems(report)
+    assert ("the disk lost its registrations" in problems(report)) == (not target.keys)
     assert world.devices[1].name in problems(report)
 
 
@@ -470,6 +471,7 @@ def test_a_disk_that_hangs_at_the_start_does_not_keep_the_others_from_being_fenc
     assert not report.ok
     assert [world.members(number) for number in (0, 2)] == [{"n1"}, {"n1"}]
     assert f"{world.devices[1].name}: no answer in time" in problems(report)
+    assert "is shut out of 2 of 3 disks, which is not enough" in problems(report)
 
 
 @pytest.mark.promise(3, 6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 
 from fence_pr import state
 from fence_pr.device import NVME, SCSI
-from fence_pr.errors import DeviceFailure, PathFailure
+from fence_pr.errors import DeviceFailure, NotPermitted, PathFailure
 from fence_pr.keys import Registrant
 from tests.model.world import World, problems
 
@@ -131,6 +132,20 @@ def test_retry_on_repeats_only_what_failed(tmp_path: Path) -> None:
     assert world.run("n1", "on", "n1", attempts=3, attempt_sleep=0.1).ok
     assert 0.2 <= time.monotonic() - started < 10
     assert [name for where, name in world.changes() if where == 0] == ["register"]
+
+
+def test_what_this_process_may_not_do_is_tried_once(tmp_path: Path) -> None:
+    world = World(tmp_path)
+
+    def forbidden(command: Command) -> None:
+        if command.name == "register":
+            tries.append(command)
+            raise NotPermitted("/dev/sdx", command.name, -errno.EPERM)
+
+    tries: list[Command] = []
+    world.faults[0] = forbidden
+    assert "run as root (CAP_SYS_ADMIN and CAP_SYS_RAWIO)" in problems(world.run("n1", "on", "n1"))
+    assert len(tries) == 1
 
 
 def test_on_for_another_node_is_refused(tmp_path: Path) -> None:
