@@ -199,11 +199,16 @@ def _map(name: str, node: str, folder: str, places: Places) -> Device:
         problem = "is a multipath map over NVMe; use the kernel's own NVMe multipath (nvme_core.multipath=Y)"
         raise DeviceRefused(name, problem)
     identities = {path: read_attribute(f"{folder}/slaves/{path}/device/wwid") for path in paths}
+    # A path that was taken away stays in the map until multipathd makes the map anew: a link that leads nowhere.
+    identities = {path: it for path, it in identities.items() if it or os.path.exists(f"{folder}/slaves/{path}")}
+    if not identities:
+        raise DeviceRefused(name, "is a multipath map whose paths are all gone")
     if len(set(identities.values())) != 1 or not all(identities.values()):
         listed = ", ".join(f"{path}: {identity or 'none'}" for path, identity in identities.items())
         raise DeviceRefused(name, f"is a multipath map over different disks ({listed})")
     nodes = tuple(f"{places.dev}/{path}" for path in paths)
-    return Device(name, node, identities[paths[0]], MULTIPATH, nodes, map_name=read_attribute(f"{folder}/dm/name"))
+    identity = next(iter(identities.values()))
+    return Device(name, node, identity, MULTIPATH, nodes, map_name=read_attribute(f"{folder}/dm/name"))
 
 
 def _host_id(folder: str) -> bytes:

@@ -116,6 +116,20 @@ def test_while_one_port_of_the_storage_is_no_way_to_the_disk_fencing_goes_throug
     assert succeed(lab.n1, "monitor", devices=mapped).stdout == ""
 
 
+def test_a_path_that_is_taken_away_from_under_the_map_does_not_keep_the_others_from_fencing(
+    lab: Cluster, mapped: str
+) -> None:
+    """As after an iSCSI logout or Fibre Channel's dev_loss_tmo, until multipathd makes the map anew."""
+    unfence(lab, mapped)
+    gone = lab.nodes[PATH_2].disk("a")
+    lab.nodes[PATH_2].drop("a")
+    said = succeed(lab.n1, "off", "n3", devices=mapped).stdout
+    assert said.startswith("Success: Powered OFF\n")
+    assert f"path {gone} does not answer: {gone}: open: the device is gone" in said
+    assert succeed(lab.n1, "on", "n1", devices=mapped).stdout.startswith("Success: Powered ON\n")
+    assert lab.reservation("a").keys == {PATH_1: N1, PATH_2: N1}
+
+
 @pytest.mark.promise(1, 5)
 @pytest.mark.parametrize("dead", [PATH_1, PATH_2])
 def test_a_path_that_is_dead_before_on_is_tolerated_and_named(lab: Cluster, mapped: str, dead: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -151,6 +152,19 @@ def test_a_multipath_map_has_the_identity_and_the_paths_of_its_disks(machine: Ma
     assert device.resolve(WWID, machine.places).node == node
 
 
+def test_a_path_that_was_taken_away_does_not_take_the_map_with_it(machine: Machine) -> None:
+    """Its link stays in the map, leads nowhere, and opening its device node will tell."""
+    for name, minor in (("sda", 0), ("sdb", 16)):
+        machine.disk(name, minor, WWID)
+    node = machine.mapped("dm-0", 100, "mpath-1", "mpatha", "sda", "sdb")
+    shutil.rmtree(machine.folder / "sys/devices/sda")
+    found = device.resolve(node, machine.places)
+    assert found.identity == WWID
+    assert [os.path.basename(path) for path in found.paths] == ["sda", "sdb"]
+    shutil.rmtree(machine.folder / "sys/devices/sdb")
+    assert "is a multipath map whose paths are all gone" in refusal(machine, node)
+
+
 @pytest.mark.promise(8)
 def test_a_multipath_map_must_be_over_paths_of_one_scsi_disk(machine: Machine) -> None:
     machine.disk("sda", 0, WWID)
@@ -158,6 +172,9 @@ def test_a_multipath_map_must_be_over_paths_of_one_scsi_disk(machine: Machine) -
     machine.namespace("nvme0n1", 32, "uuid.1")
     mixed = refusal(machine, machine.mapped("dm-0", 100, "mpath-1", "mixed", "sda", "sdb"))
     assert f"is a multipath map over different disks (sda: {WWID}, sdb: {OTHER})" in mixed
+    machine.disk("sdc", 48)
+    nameless = refusal(machine, machine.mapped("dm-3", 103, "mpath-4", "nameless", "sda", "sdc"))
+    assert f"is a multipath map over different disks (sda: {WWID}, sdc: none)" in nameless
     nvme = refusal(machine, machine.mapped("dm-1", 101, "mpath-2", "nvme", "nvme0n1"))
     assert "is a multipath map over NVMe; use the kernel's own NVMe multipath" in nvme
     assert "without a path" in refusal(machine, machine.mapped("dm-2", 102, "mpath-3", "empty"))
