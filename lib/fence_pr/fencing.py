@@ -14,6 +14,7 @@ from .errors import DiskNotAsAsked, FenceError, IncompleteAnswer, Invalid, NotPe
 from .keys import Registrant
 from .option_table import ABORT_NEVER, ABORT_REQUIRE
 from .parallel import Patience, Unanswered, on_each
+from .pr_ioctl import ABORTING
 from .record import Record
 from .report import Report, from_outcomes
 
@@ -218,20 +219,25 @@ class Task(Record):
 def _drive(job: Job, disk: Disk, own: int, decide: Decide) -> Snapshot:
     """Read, ask the plan, take its step, until it says done. Raises DiskNotAsAsked, ReservationError, Abandoned."""
     failure: ReservationError | None = None
+    unconfirmed: ReservationError | None = None
     for _ in range(_ROUNDS):
         snapshot = disk.snapshot()
         decision = decide(snapshot)
         if isinstance(decision, plan.Done):
+            if unconfirmed:
+                _tell_unconfirmed_abort(job, disk, unconfirmed)
             return snapshot
         if isinstance(decision, plan.Refused):
             raise DiskNotAsAsked(f"{decision}" + (f"; last answer to {failure.what()}" if failure else ""))
         job.say(f"{disk.device.label()}: {decision.says(own)}")
         try:
             _take(job, disk, own, decision)
+            unconfirmed = None if isinstance(decision, plan.Preempt) else unconfirmed
         except NotPermitted:
             raise  # nobody gets more rights meanwhile
         except ReservationError as error:
             failure = error
+            unconfirmed = error if error.operation == ABORTING else unconfirmed
     raise failure or IncompleteAnswer(disk.device.node, "fencing", 0, f"not settled after {_ROUNDS} rounds")
 
 
@@ -273,6 +279,16 @@ def _preempt(job: Job, disk: Disk, own: int, step: plan.Preempt) -> None:
         if job.request.abort == ABORT_REQUIRE:
             raise
         _preempt_without_abort(job, disk, own, step, error)
+
+
+def _tell_unconfirmed_abort(job: Job, disk: Disk, answer: ReservationError) -> None:
+    """The victim's key is gone, but not by a preempt-and-abort that ended well: its answer was lost, or another node's
+    preempt came first, and the abort may not have ended yet, or have failed.
+    """
+    sentence = f"{answer.what()}; the key is gone, but writes that the disk had accepted may still land"
+    if job.request.abort == ABORT_REQUIRE:
+        raise DiskNotAsAsked(sentence)
+    job.note(f"{disk.device.label()}: {sentence}")
 
 
 def _preempt_without_abort(job: Job, disk: Disk, own: int, step: plan.Preempt, why: ReservationError) -> None:

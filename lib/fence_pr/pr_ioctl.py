@@ -40,6 +40,7 @@ TYPE_NAMES = {
 }
 
 FLAG_IGNORE_KEY = 1
+ABORTING = "preempt-and-abort"  # as errors call it
 
 # asm/ioctl.h: number in bits 0-7, type in 8-15, size from 16; these processors shift the direction elsewhere
 _OTHER_ENCODING = ("alpha", "mips", "ppc", "sparc")
@@ -175,7 +176,7 @@ def preempt(fd: int, own_key: int, victim_key: int, reservation_type: int, flags
 
 def preempt_abort(fd: int, own_key: int, victim_key: int, reservation_type: int, flags: int = 0) -> None:
     """As `preempt`, and abort the commands that the target had accepted from the victim. SPC-4 5.14.11.5."""
-    _call(fd, "preempt-and-abort", REQUESTS.preempt_abort, _PREEMPT.pack(own_key, victim_key, reservation_type, flags))
+    _call(fd, ABORTING, REQUESTS.preempt_abort, _PREEMPT.pack(own_key, victim_key, reservation_type, flags))
 
 
 def clear(fd: int, key: int, flags: int = 0) -> None:

@@ -161,7 +161,7 @@ class _SinglePath(Disk):
         self._send("reserve", lambda: pr_ioctl.reserve(self._fd, own, reservation_type))
 
     def preempt(self, own: int, victim: int, reservation_type: int, *, abort: bool) -> None:
-        operation, command = ("preempt-and-abort", pr_ioctl.preempt_abort) if abort else ("preempt", pr_ioctl.preempt)
+        operation, command = (pr_ioctl.ABORTING, pr_ioctl.preempt_abort) if abort else ("preempt", pr_ioctl.preempt)
         self._send(operation, lambda: command(self._fd, own, victim, reservation_type))
 
     def close(self) -> None:

@@ -500,8 +500,10 @@ def test_an_answer_that_is_lost_once_is_asked_again(tmp_path: Path) -> None:
             raise DeviceFailure("/dev/sdx", "preempt-and-abort", 2)
 
     world.faults[0] = once
-    assert world.run("n1", "off", "n2").ok
+    report = world.run("n1", "off", "n2")
+    assert report.ok
     assert failed
+    assert report.notes == ()
 
 
 def no_abort(command: Command) -> None:
@@ -563,6 +565,30 @@ def test_a_preempt_without_abort_that_was_carried_out_unanswered_is_told(tmp_pat
     (note,) = report.notes
     assert report.ok
     assert "preempted without abort" in note
+
+
+@pytest.mark.promise(4)
+@pytest.mark.parametrize("answer", [PathFailure, DeviceFailure, Conflict])
+def test_an_abort_whose_success_nobody_told_is_not_claimed(tmp_path: Path, answer: type[DeviceFailure]) -> None:
+    """The key is gone, but the abort may be under way still: on a slow disk longer than the path waits for it."""
+    for abort in ("auto", "require", "never"):
+        (tmp_path / abort).mkdir()
+        world = World(tmp_path / abort)
+        world.register("n1", "n2")
+
+        def lost(command: Command, world: World = world) -> None:
+            if command.name.startswith("preempt"):
+                world.targets[0].carry_out("n1", command)
+                raise answer("/dev/sdx", "preempt-and-abort" if command.name == "preempt" else "preempt", 0x30000)
+
+        world.faults[0] = lost
+        report = world.run("n1", "off", "n2", abort=abort)
+        said = (*report.notes, problems(report))
+        assert report.ok == (abort != "require")
+        assert any("the key is gone, but writes that the disk had accepted may still land" in it for it in said) == (
+            abort != "never"
+        )
+        assert world.members() == {"n1"}
 
 
 @pytest.mark.promise(4)
