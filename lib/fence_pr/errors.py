@@ -11,6 +11,10 @@ import os
 class FenceError(Exception):
     """Anything this package reports. Subclasses carry fields; str() is the sentence for the person."""
 
+    def what(self) -> str:
+        """The sentence without the device's name, for a text that names it already."""
+        return str(self)
+
 
 class UsageError(FenceError):
     """The call itself is wrong; nothing was touched.
@@ -113,7 +117,7 @@ class ReservationError(FenceError):
         self.hint = hint or self.hint
 
     def what(self) -> str:
-        """The failure without the device's name, for a report that names it already."""
+        """The sentence without the device's name, for a text that names it already."""
         number = f" (status 0x{self.status:x})" if self.status > 0 else ""
         number = f" ({os.strerror(-self.status)})" if self.status < 0 else number
         return f"{self.operation}: {self.words}{number}" + (f"; {self.hint}" if self.hint else "")

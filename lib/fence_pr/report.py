@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import FenceError, ReservationError
+from .errors import FenceError
 from .record import Record
 
 TYPE_CHECKING = False
@@ -70,9 +70,7 @@ def from_outcomes(
 
 
 def _problem(outcome: object) -> str:
-    if isinstance(outcome, ReservationError):
-        return outcome.what()
-    return str(outcome) if isinstance(outcome, FenceError) else ""
+    return outcome.what() if isinstance(outcome, FenceError) else ""
 
 
 def answer(action: str, report: Report, separator: str) -> Answer:

@@ -339,7 +339,7 @@ class MultipathDisk(Disk):
                 self._live.append(outcome)
             elif isinstance(outcome, (PathFailure, Unanswered)):
                 failure = outcome
-                self._dead[path] = str(outcome)
+                self._dead[path] = outcome.what()
             else:
                 raise outcome
         if not self._live:
@@ -400,4 +400,4 @@ class MultipathDisk(Disk):
 
     def _bury(self, path: ScsiDisk, error: FenceError) -> None:
         self._live.remove(path)
-        self._dead[path.device.node] = str(error)
+        self._dead[path.device.node] = error.what()
