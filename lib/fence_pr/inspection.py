@@ -83,11 +83,14 @@ def list_status(job: Job) -> Report:
     devices = job.resolve()
     readings = job.read(devices)
     snapshots = [reading.snapshot for reading in readings if isinstance(reading, Reading)]
-    nodes = {name: key for key, name in job.node_keys().items()}
-    others = {key for snapshot in snapshots for key in snapshot.keys} - set(nodes.values())
-    nodes.update((f"0x{key:x}", key) for key in sorted(others))
-    rows = []
-    for name, key in nodes.items():
+    named = job.node_keys()
+    rows: list[tuple[str, ...]] = []
+    if named and (doubt := job.keys_made_otherwise(devices)):
+        job.note(f"{doubt}: which keys the nodes have cannot be told (are cluster_name and key_value as they were?)")
+        rows = [(name, "", plan.UNPROVED) for name in named.values()]
+        named = {}
+    others = {key for snapshot in snapshots for key in snapshot.keys} - set(named)
+    for key, name in [*named.items(), *((key, f"0x{key:x}") for key in sorted(others))]:
         states = {plan.status(snapshot, key) for snapshot in snapshots}
         rows.append((name, "", states.pop() if len(states) == 1 else plan.UNPROVED))
     report = from_outcomes(devices, readings)

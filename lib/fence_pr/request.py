@@ -97,12 +97,21 @@ class Job:
                 raise FenceError(f"{disk.label()}: what is remembered in {folder} {problem}; run the action on again")
 
     def require_keys_made_alike(self, devices: list[Device], node: Registrant) -> None:
-        """The key that `node`'s name makes tells nothing where this node's own name makes another key than this node
-        registered: the cluster's name or the key method has changed since, or corosync.conf is half written. Nobody has
-        such a key, or, with key_value=id and a node removed, a healthy node has. Raises FenceError then.
+        """Raises FenceError if `node` is named by its name, and names make other keys by now."""
+        problem = self.keys_made_otherwise(devices) if node.node and not self.request.key else ""
+        if problem:
+            raise FenceError(
+                f"{problem}: which key {node.node} has cannot be told (are cluster_name and key_value as they were?"
+                " Else run the action on again on every node; explicit keys are for all nodes or for none)"
+            )
+
+    def keys_made_otherwise(self, devices: list[Device]) -> str:
+        """How this node's own name makes another key than this node registered; "" if it does not.
+
+        If so, the cluster's name or the key method has changed since, keys are explicit, or corosync.conf is half
+        written, and the key that another node's name makes tells nothing: nobody has such a key, or, with key_value=id
+        and a node removed, a healthy node has. Raises NodeUnknown if a name makes no key at all.
         """
-        if not node.node or self.request.key:
-            return
         for disk in devices:
             entry = self._remembered_if_readable(disk)
             name = (entry.node or self.local_name()) if entry else ""
@@ -110,11 +119,8 @@ class Job:
                 continue
             made = keys.of_node(name, self.cluster, self.request.key_method)
             if entry.key != made:
-                raise FenceError(
-                    f"{disk.label()}: this node registered 0x{entry.key:x}, but its name makes 0x{made:x}: which key"
-                    f" {node.node} has cannot be told (are cluster_name and key_value as they were? Else run the action"
-                    " on again on every node; explicit keys are for all nodes or for none)"
-                )
+                return f"{disk.label()}: this node registered 0x{entry.key:x}, but its name makes 0x{made:x}"
+        return ""
 
     def _remembered_if_readable(self, disk: Device) -> Registrant | None:
         try:

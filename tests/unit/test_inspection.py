@@ -193,6 +193,19 @@ def test_list_status_gives_every_node_and_every_other_key(tmp_path: Path) -> Non
     assert report.rows == (("n1", "", "ON"), ("n2", "", "UNKNOWN"), ("n3", "", "OFF"), ("0xbad", "", "ON"))
 
 
+@pytest.mark.promise(9)
+def test_list_status_calls_nobody_off_by_a_key_that_is_made_otherwise_now(tmp_path: Path) -> None:
+    """As where a person forgets the option key_value: both nodes are registered, and can write."""
+    world = World(tmp_path)
+    for name in ("n1", "n2"):
+        assert world.run(name, "on", name).ok
+    report = world.run("n1", "list-status", key_method="hash")
+    keys = sorted(world.keys[name] for name in ("n1", "n2"))
+    unknown = [(name, "", "UNKNOWN") for name in ("n1", "n2", "n3")]
+    assert report.rows == (*unknown, *((f"0x{key:x}", "", "ON") for key in keys))
+    assert any("which keys the nodes have cannot be told" in note for note in report.notes)
+
+
 def test_list_status_calls_nobody_off_where_nothing_is_reserved(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.register("n1", reserved=0)
