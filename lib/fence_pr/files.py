@@ -44,7 +44,9 @@ def write(path: str, data: bytes) -> None:
         raise
 
 
-def what_failed(error: OSError) -> str:
-    """What the system said, and of which file."""
+def what_failed(error: OSError | ValueError) -> str:
+    """What the system said, and of which file; of what is in a file, the sentence as it is."""
+    if isinstance(error, ValueError):
+        return str(error)
     place = error.filename2 or error.filename
     return f"{error.strerror}: {place}" if place else f"{error.strerror}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from . import deadline, device, state
+from . import deadline, device, files, state
 from .errors import FenceError
 from .guard_disk import locate
 from .guard_plan import FENCED, LOG, REBOOT, REGISTERED, STOP, UNPROTECTED, UNREADABLE, judge, proved
@@ -84,7 +84,7 @@ def _finding(settings: Settings, identity: str, folder: str, channel: Channel) -
         try:
             registrant = state.load(identity, folder)
         except (OSError, ValueError) as error:
-            raise FenceError(f"what this node registered cannot be read: {error}") from error
+            raise FenceError(f"what this node registered cannot be read: {files.what_failed(error)}") from error
         if registrant is None:
             return label, REGISTERED, "its note is gone: not watched any more"
         found = locate(identity, device.SYSTEM)

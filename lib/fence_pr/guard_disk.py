@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from . import device, pr_ioctl, state
+from . import device, files, pr_ioctl, state
 from .errors import DeviceRefused, FenceError
 from .guard_plan import FENCED, REGISTERED, UNREADABLE, View, judge, proved, unregistered_paths, whom_to_ask
 from .guard_reaction import registered_sentence, sentence
@@ -179,7 +179,7 @@ class GuardedDisk:
         try:
             remembered = state.load(self.identity, self._around.state_folder)
         except (OSError, ValueError) as error:
-            raise FenceError(f"what this node registered cannot be read: {error}") from error
+            raise FenceError(f"what this node registered cannot be read: {files.what_failed(error)}") from error
         return remembered is not None and remembered.key == own
 
     def _mend(self, live: list[str], registrations: int) -> None:

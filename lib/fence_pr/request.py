@@ -139,7 +139,7 @@ class Job:
         try:
             return state.load(disk.stable_name(), self.request.state_folder)
         except (OSError, ValueError) as error:
-            why = files.what_failed(error) if isinstance(error, OSError) else error
+            why = files.what_failed(error)
             raise FenceError(f"{disk.label()}: what this node registered cannot be read: {why}") from error
 
     def node_keys(self) -> dict[int, str]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fence_pr import state
+from fence_pr import files, state
 from fence_pr.keys import Registrant
 
 if TYPE_CHECKING:
@@ -121,3 +121,16 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
         state.save("naa.1", ME, str(tmp_path / "file"))
     with pytest.raises(OSError, match="file"):
         state.load("naa.1", str(tmp_path / "file"))
+
+
+def test_what_failed_is_said_of_the_file_that_a_person_knows(folder: str) -> None:
+    state.save("naa.1", ME, folder)
+    os.unlink(f"{folder}/naa.1")
+    os.mkdir(f"{folder}/naa.1")
+    with pytest.raises(OSError, match="directory") as unread:
+        state.load("naa.1", folder)
+    with pytest.raises(OSError, match="directory") as unwritten:
+        state.save("naa.1", ME, folder)
+    for failed in (unread, unwritten):
+        assert files.what_failed(failed.value) == f"Is a directory: {folder}/naa.1"
+    assert files.what_failed(ValueError("cut off")) == "cut off"
