@@ -238,7 +238,10 @@ def _map_over(folder: str) -> str:
 
 
 def _target(link: str) -> str:
-    """Where a link in sysfs leads, "" if the device is gone. One system call; realpath takes one for each folder."""
+    """Where a link in sysfs leads, "" if the device is gone. One system call; realpath takes one for each folder.
+
+    Where the link's own folder is reached over another link only the last part is right.
+    """
     try:
         return os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))
     except OSError:
