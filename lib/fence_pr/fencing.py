@@ -207,6 +207,8 @@ class Task(Record):
         if not isinstance(decision, plan.Done):
             why = str(decision) if isinstance(decision, plan.Refused) else f"{self.victim} is not shut out"
             raise DiskNotAsAsked(f"{why}; {snapshot}")
+        if why := self.job.not_shut_out(self.victim, snapshot):
+            raise DiskNotAsAsked(why)
         return snapshot
 
     def _reading(self, position: int) -> Reading:

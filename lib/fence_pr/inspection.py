@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import keys, plan
 from .errors import DevicesRefused, DiskNotAsAsked, FenceError, ReservationError
 from .fencing import foreign_notes
+from .keys import Registrant
 from .parallel import on_each
 from .pr_ioctl import TYPE_NAMES
 from .report import Report, from_outcomes
@@ -14,7 +15,7 @@ from .reservation import NO_PERSISTENCE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .device import Device
-    from .keys import Registrant
+    from .plan import Snapshot
     from .request import Job
 
 
@@ -27,21 +28,27 @@ def status(job: Job) -> Report:
     for reading in readings:
         if isinstance(reading, Reading):
             job.note_paths(reading.disk, reading.snapshot)
-    states = [plan.status(it.snapshot, node.key) if isinstance(it, Reading) else plan.UNPROVED for it in readings]
+    states = [_state(job, it.snapshot, node) if isinstance(it, Reading) else plan.UNPROVED for it in readings]
     if len(set(states)) == 1 and states[0] != plan.UNPROVED:
         return Report(True, states[0])
-    return from_outcomes(devices, [_status_of(it, node) for it in readings])
+    return from_outcomes(devices, [_status_of(job, it, node) for it in readings])
 
 
-def _status_of(reading: Reading | FenceError, node: Registrant) -> FenceError:
+def _state(job: Job, snapshot: Snapshot, node: Registrant) -> str:
+    state = plan.status(snapshot, node.key)
+    return plan.UNPROVED if state == plan.OFF and job.not_shut_out(node, snapshot) else state
+
+
+def _status_of(job: Job, reading: Reading | FenceError, node: Registrant) -> FenceError:
     if isinstance(reading, FenceError):
         return reading
+    can_write = job.not_shut_out(node, reading.snapshot)
     words = {
         plan.ON: f"{node} is registered",
         plan.OFF: f"{node} is shut out",
-        plan.UNPROVED: f"{node} is not registered, but nothing is reserved: it can write",
+        plan.UNPROVED: can_write or f"{node} is not registered, but nothing is reserved: it can write",
     }
-    return DiskNotAsAsked(words[plan.status(reading.snapshot, node.key)])
+    return DiskNotAsAsked(words[_state(job, reading.snapshot, node)])
 
 
 def monitor(job: Job) -> Report:
@@ -90,9 +97,10 @@ def list_status(job: Job) -> Report:
         rows = [(name, "", plan.UNPROVED) for name in named.values()]
         named = {}
     others = {key for snapshot in snapshots for key in snapshot.keys} - set(named)
-    for key, name in [*named.items(), *((key, f"0x{key:x}") for key in sorted(others))]:
-        states = {plan.status(snapshot, key) for snapshot in snapshots}
-        rows.append((name, "", states.pop() if len(states) == 1 else plan.UNPROVED))
+    nodes = [Registrant(name, key) for key, name in named.items()] + [Registrant("", key) for key in sorted(others)]
+    for node in nodes:
+        states = {_state(job, snapshot, node) for snapshot in snapshots}
+        rows.append((node.node or f"0x{node.key:x}", "", states.pop() if len(states) == 1 else plan.UNPROVED))
     report = from_outcomes(devices, readings)
     return Report(report.ok, "", report.disks, rows=tuple(rows))
 

@@ -122,6 +122,25 @@ class Job:
                 return f"{disk.label()}: this node registered 0x{entry.key:x}, but its name makes 0x{made:x}"
         return ""
 
+    def not_shut_out(self, node: Registrant, snapshot: Snapshot) -> str:
+        """Why the disk does not shut `node` out although its key is absent: it is registered with the key that another
+        key method makes from its name, as while key_value changes from node to node. "" if it is not.
+        """
+        if not node.node or self.request.key:
+            return ""
+        others = set(snapshot.keys) - self.node_keys().keys() - {node.key}
+        for method in keys.METHODS if others else ():
+            try:
+                key = keys.of_node(node.node, self.cluster, method)
+            except NodeUnknown:
+                continue
+            if key in others:
+                return (
+                    f"{node.node} is registered with 0x{key:x}, its key with key_value={method}"
+                    " (run the action on there, or name the node by this key)"
+                )
+        return ""
+
     def _remembered_if_readable(self, disk: Device) -> Registrant | None:
         try:
             return self.remembered(disk)

@@ -152,6 +152,25 @@ def test_a_key_that_is_made_otherwise_than_the_registered_ones_proves_nothing(
     assert world.run("n1", action, f"0x{world.keys['n2']:x}", **other).ok
 
 
+@pytest.mark.promise(1, 9)
+@pytest.mark.parametrize("old", ["hash", "id"])
+def test_a_node_that_still_has_its_key_of_another_kind_is_not_out(tmp_path: Path, old: str) -> None:
+    """key_value changes from node to node; n1 has its new key already."""
+    world = World(tmp_path, 2)
+    assert world.run("n2", "on", "n2", key_method=old).ok
+    assert world.run("n1", "on", "n1").ok
+    (old_key,) = set(world.targets[0].keys.values()) - {world.keys["n1"]}
+    for action in ("off", "status"):
+        report = world.run("n1", action, "n2")
+        assert not report.ok
+        assert f"n2 is registered with 0x{old_key:x}, its key with key_value={old}" in problems(report)
+        assert world.devices[1].name in problems(report)
+    assert ("n2", "", "UNKNOWN") in world.run("n1", "list-status", "").rows
+    assert world.run("n1", "off", f"0x{old_key:x}").verdict == "Powered OFF"
+    for action, verdict in (("off", "Already OFF"), ("status", "OFF")):
+        assert world.run("n1", action, "n2").verdict == verdict
+
+
 @pytest.mark.promise(1)
 def test_not_even_where_one_disk_has_yet_to_be_reserved(tmp_path: Path) -> None:
     world = World(tmp_path, 2)
