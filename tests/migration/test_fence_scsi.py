@@ -145,18 +145,21 @@ def test_a_fenced_node_does_not_fence_back_by_this_agent_but_by_new_versions_of_
     members.assert_registered("n2" if members.hosts.fence_scsi_preempts_itself() else "n1")
 
 
-def test_a_node_with_a_key_of_the_other_kind_counts_as_shut_out_unless_foreign_keys_are_refused(
+def test_a_node_with_a_key_of_the_other_kind_is_not_called_shut_out_and_can_be_fenced_by_that_key(
     members: Members,
 ) -> None:
-    hosts = members.hosts
+    hosts, old = members.hosts, f"0x{members.keys['n2']:x}"
     members.let_in("n2", OURS)
     other = {"key_value": "hash64"}
-    for action, verdict, plug in (("on", "Powered ON", "n1"), ("off", "Already OFF", "n2")):
-        said = OURS.succeed(hosts.n1, action, plug, hosts.devices(), **other)
-        assert verdict in said
-        assert f"registered, able to write and of no node in corosync.conf: 0x{members.keys['n2']:x}" in said
+    said = OURS.succeed(hosts.n1, "on", "n1", hosts.devices(), **other)
+    assert f"registered, able to write and of no node in corosync.conf: {old}" in said
+    for action in ("off", "status"):
+        failed = OURS.run(hosts.n1, action, "n2", hosts.devices(), **other)
+        assert failed.returncode == 1
+        assert f"n2 is registered with {old}, its key with key_value={members.options['key_value']}" in failed.stderr
     assert hosts.n2.write("a") == "ok"
-    assert OURS.run(hosts.n1, "off", "n2", hosts.devices(), **other, foreign="refuse").returncode == 1
+    assert "Powered OFF" in OURS.succeed(hosts.n1, "off", old, hosts.devices(), **other)
+    assert hosts.n2.write("a") == "EBADE"
 
 
 def test_guard_and_the_watchdog_script_of_fence_scsi_trust_a_healthy_node_and_both_notice_its_fencing(
