@@ -108,7 +108,7 @@ class Place:
             self.hosts[name] = Host(name, disk)
             ways = dict(enumerate(disk.paths, 1)) | ({"map": disk.node} if disk.paths else {})
             for way, node in ways.items():
-                single = device.Device(node, node, disk.identity, device.SCSI)
+                single = device.Device(node, node, "", device.SCSI)  # a map has no identity of its own
                 self.hosts[f"{name}.{way}"] = Host(name, single)
 
     def clear(self) -> None:
