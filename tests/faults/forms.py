@@ -10,13 +10,17 @@ from tests.lab import plugin
 CI_FORM, LONG_FORM = wanted("slow"), wanted("long")
 
 
+# Their guests are their own: with all other tests of a kernel in one process they would take longest of all.
+_NEWEST = plugin.parameter(plugin.NEWEST, group="faults-")
+
+
+def _oldest(mark: pytest.MarkDecorator) -> object:
+    return plugin.parameter(plugin.OLDEST, mark, group="faults-")
+
+
 # The newest kernel with SCSI, which is also the quickest; in the long form the oldest, too.
-newest = pytest.mark.parametrize(
-    "kernel", [plugin.parameter(plugin.OLDEST, pytest.mark.long), plugin.parameter(plugin.NEWEST)], indirect=True
-)
+newest = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.long), _NEWEST], indirect=True)
 # The same, the oldest in CI, too.
-both = pytest.mark.parametrize(
-    "kernel", [plugin.parameter(plugin.OLDEST, pytest.mark.slow), plugin.parameter(plugin.NEWEST)], indirect=True
-)
+both = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.slow), _NEWEST], indirect=True)
 loop = pytest.mark.parametrize("namespaces", ["loop"], indirect=True)
 tcp = pytest.mark.parametrize("namespaces", ["tcp"], indirect=True)
