@@ -27,8 +27,8 @@ PROMISES = {
 }
 NO_KERNEL = "no disk"
 LONG = "FENCE_PR_LONG"
-# The tests of one guest in one process. Guests wait more than they compute, so one process more than processors.
-IN_PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup")
+# The tests of one guest in one process. More processes than processors let guests miss their time limits.
+IN_PARALLEL = ("-n", str(max(2, os.cpu_count() or 1)), "--dist", "loadgroup")
 UPON = ("kernel", "nvme_kernel", "host_kernel", "target_kernel", "stack")
 
 
