@@ -82,7 +82,7 @@ def _report(fd: int, *, extended: bool) -> Report:
         _send(fd, "reservation report", _REPORT, data, len(data) // 4 - 1, _EXTENDED if extended else 0)
         count = int.from_bytes(data[5:7], "little")
         # A report that leaves no room may be cut short: SPDK counts only the registrants that had room.
-        if count < room or count == room == _MOST_REGISTRANTS:
+        if count < room:
             return parse(device_name(fd), data.tobytes(), extended=extended)
         if room == _MOST_REGISTRANTS:
             raise IncompleteAnswer(device_name(fd), "reservation report", 0, f"{count} registrants")

@@ -196,10 +196,10 @@ def read_keys(fd: int) -> Keys:
         answer = _call(fd, "read keys", REQUESTS.read_keys, _READ_KEYS.pack(0, capacity, keys.buffer_info()[0]))
         generation, total, _ = _READ_KEYS.unpack(answer)
         # A list that leaves no room may be cut short: old versions of LIO count only the keys that had room.
-        if total < capacity or total == capacity == MOST_KEYS:
+        if total < capacity:
             return Keys(generation, tuple(keys[:total]))
         if capacity == MOST_KEYS:
-            problem = f"{total} registrations, at most {MOST_KEYS} can be read"
+            problem = f"{total} registrations, only fewer than {MOST_KEYS} are a whole list"
             raise IncompleteAnswer(device_name(fd), "read keys", 0, problem)
         capacity = min(max(total + 1, 2 * capacity), MOST_KEYS)
 

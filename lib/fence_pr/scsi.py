@@ -93,10 +93,10 @@ def _read_all(fd: int, operation: str, service_action: int) -> bytes:
             raise _incomplete(fd, operation, f"{len(answer)} bytes")
         needed = _ANSWER_HEADER + int.from_bytes(answer[4:8], "big")
         # An answer that leaves no room may be cut short: old versions of LIO count only the keys that had room.
-        if needed < size or size == _MOST_BYTES:
-            if needed > len(answer):
-                raise _incomplete(fd, operation, f"{needed} bytes announced, {len(answer)} came")
+        if needed < size and needed <= len(answer):
             return answer[:needed]
+        if needed < size or size == _MOST_BYTES:
+            raise _incomplete(fd, operation, f"{needed} bytes announced, {len(answer)} came")
         size = min(max(needed + 8, 2 * size), _MOST_BYTES)
 
 

@@ -151,7 +151,7 @@ class KeyStore:
 
 
 @pytest.mark.promise(1)
-@pytest.mark.parametrize("total", [0, 1, 2, 63, 64, 65, 128, 1000, 8189, 8190])
+@pytest.mark.parametrize("total", [0, 1, 2, 63, 64, 65, 128, 1000, 8188, 8189])
 def test_all_keys_are_read_however_many_there_are(total: int) -> None:
     store = KeyStore([2**64 - 1 - number for number in range(total)])
     with fake_ioctl.disk(store):
@@ -177,10 +177,10 @@ def test_the_same_key_on_several_nexuses_stays_several_times_in_the_list() -> No
 
 
 @pytest.mark.promise(1)
-@pytest.mark.parametrize("total", [8191, 20000])
+@pytest.mark.parametrize("total", [8190, 8191, 20000])
 def test_more_keys_than_a_kernel_can_list_are_no_answer(total: int) -> None:
     store = KeyStore(list(range(1, total + 1)))
-    with fake_ioctl.disk(store), pytest.raises(IncompleteAnswer, match=f"{total} registrations, at most 8190"):
+    with fake_ioctl.disk(store), pytest.raises(IncompleteAnswer, match=f"{total} registrations, only fewer than 8190"):
         pr_ioctl.read_keys(FD)
     assert max(store.capacities) == 8190
 
