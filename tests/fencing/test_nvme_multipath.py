@@ -162,7 +162,7 @@ def test_the_last_path_dies_during_off_after_the_victim_is_gone_and_that_is_no_p
     done = fencing.wait()
     assert (done.returncode, done.stdout) == (1, ""), done
     assert done.seconds < LIMIT_SECONDS + 6
-    assert all(name in done.stderr for name in n1.all_by_id().split(","))
+    assert all(name in done.stderr for name in n1.all_by_id().split(",")), done
     fabric.heal("n1")
     wait_for_paths(n1, 2)
     assert off(n1, "n2") == "Success: Already OFF\n"
