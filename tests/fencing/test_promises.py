@@ -174,7 +174,8 @@ def test_promise_10_metadata_works_for_any_user_with_no_file_device_or_network_t
     lab.n1.run(["rm", "-f", "/tmp/promise-10"], check=True)
     done = lab.n1.run([*as_nobody, *trace], check=True)
     assert "<resource-agent" in done.stdout
-    seen = lab.n1.run(["cat", "/tmp/promise-10"], check=True).stdout
+    # Where a module has changed since it was last compiled, Python tries to keep its byte code.
+    seen = lab.n1.run(["grep", "-v", "/lib/fence_pr/__pycache__/", "/tmp/promise-10"], check=True).stdout
     assert "execve" in seen
     places = ("/sys/", "/run/", "/etc/corosync", "/dev/sd", "/dev/disk")
     for forbidden in (*places, "socket(", "O_WRONLY", "O_CREAT", "SG_IO"):
