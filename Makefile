@@ -1,11 +1,5 @@
-# make test      everything: unit, protocol, metadata, linters, and the lab on real kernels
-# make demo      watch one node fence another off a real disk
-# make proof     what the promises rest on, in numbers (ARGS=--long: ten times as much)
-# make cluster   real Pacemaker clusters: every scenario, and a table of them (ARGS are pytest's: -k bookworm, -m slow)
-# make conformance  what LIO, nvmet and dm-multipath do, against the standards (ARGS=--write records it anew)
-# make install   DESTDIR, PREFIX and sbindir, mandir … as usual; Pacemaker looks for agents in /usr/sbin
-# make install-files  the same without byte code, for packagers whose tools compile Python themselves
-# make documents write what is made from the option table anew: metadata, README tables, man page, completion
+# What each target is for stands behind it, after ##; `make` alone prints that.
+# Installing and packaging need make, sh and Python only; whatever runs tests gets what it needs by tests/run.py.
 
 PREFIX ?= /usr
 DESTDIR ?=
@@ -24,53 +18,83 @@ modules = $(DESTDIR)$(libdir)/fence_pr
 # What is installed, with its mode and folder; $(1) is what to do with each: put or drop.
 define each
 $(call $(1),755,$(wildcard fence_pr_ioctl pr_fence_guard),$(sbindir))
-$(call $(1),644,$(wildcard lib/fence_pr/*.py),$(libdir)/fence_pr)
+$(foreach room,$(rooms),$(call $(1),644,$(wildcard lib/$(room)/*.py),$(libdir)/$(room))$(newline))
 $(call $(1),644,$(wildcard man/*.8),$(mandir)/man8)
 $(call $(1),644,$(wildcard completion/*),$(completionsdir))
 $(call $(1),644,$(wildcard tmpfiles.d/*.conf),$(tmpfilesdir))
 $(call $(1),644,$(wildcard systemd/*.service),$(unitdir))
-$(call $(1),644,README.md,$(docdir))
+$(call $(1),644,$(wildcard *.md),$(docdir))
 $(call $(1),644,$(wildcard docs/*.md),$(docdir)/docs)
+$(call $(1),644,$(wildcard docs/pictures/*.svg),$(docdir)/docs/pictures)
+$(call $(1),644,$(wildcard docs/upstream/*),$(docdir)/docs/upstream)
 $(call $(1),644,LICENSE,$(licensedir))
 endef
 put = $(if $(2),install -d $(DESTDIR)$(3) && install -m $(1) $(2) $(DESTDIR)$(3))
 drop = rm -f $(addprefix $(DESTDIR)$(3)/,$(notdir $(2)))
-# Modules of an older version.
-stale = $(filter-out $(patsubst lib/fence_pr/%,$(modules)/%,$(wildcard lib/fence_pr/*.py)),$(wildcard $(modules)/*.py))
+# The package and the packages in it, and every module.
+sources = $(wildcard lib/fence_pr/*.py lib/fence_pr/*/*.py)
+rooms = $(patsubst lib/%/,%,$(sort $(dir $(sources))))
+define newline
 
-.PHONY: test proof cluster demo conformance install install-files uninstall documents clean
 
-test:
-	@$(PYTHON) tests/run.py
+endef
+# Modules of an older version, and folders that none of this one are in.
+stale = $(filter-out $(sources:lib/%=$(DESTDIR)$(libdir)/%),$(wildcard $(modules)/*.py $(modules)/*/*.py))
+stale_rooms = $(filter-out $(rooms:%=$(DESTDIR)$(libdir)/%/),$(wildcard $(modules)/*/))
 
-proof:
-	@$(PYTHON) tests/run.py proof $(ARGS)
+.DEFAULT_GOAL := help
+.PHONY: help test unit lint demo proof load premises cluster conformance install install-files uninstall documents clean
 
-cluster:
-	@$(PYTHON) tests/run.py cluster $(ARGS)
+help: ## this list
+	@echo "make TARGET [VARIABLE=value ...]"
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+	@echo "  ARGS           what is handed on, for example the tests of one file that have a word in their name:"
+	@echo '                 make test ARGS="tests/unit/test_off.py -k abort"'
+	@echo "  DESTDIR PREFIX sbindir mandir docdir ...: where to, as usual; Pacemaker looks for agents in /usr/sbin"
 
-demo:
+test: ## everything, on real kernels, too (ARGS: only these, as pytest takes them)
+	@$(PYTHON) tests/run.py test $(ARGS)
+
+unit: ## the tests that need neither kernel nor disk (ARGS are pytest's)
+	@$(PYTHON) tests/run.py unit $(ARGS)
+
+lint: ## ruff and mypy
+	@$(PYTHON) tests/run.py lint
+
+demo: ## watch one node fence another off a real disk
 	@$(PYTHON) -m tests.lab.demo
 
-conformance:
+proof: ## what the promises rest on, in numbers (ARGS=--long: ten times as much)
+	@$(PYTHON) tests/run.py proof $(ARGS)
+
+load: ## fencing while all nodes write: what it does to whom, as a table (ARGS=--short: a case of each target)
+	@$(PYTHON) tests/run.py load $(ARGS)
+
+premises: ## what the proof takes for granted, broken on 0.1.0 and on this version, as a table (ARGS: rows)
+	@$(PYTHON) tests/run.py premises $(ARGS)
+
+cluster: ## real Pacemaker clusters: every scenario, and a table of them (ARGS are pytest's: -k bookworm, -m slow)
+	@$(PYTHON) tests/run.py cluster $(ARGS)
+
+conformance: ## what LIO, nvmet and dm-multipath do, against the standards (ARGS=--write records it anew)
 	@$(PYTHON) -m tests.conformance $(ARGS)
 
-install: install-files
+documents: ## write what is made from the option table anew: metadata, README tables, man pages, completion
+	@$(PYTHON) -m tests.documents
+
+install: install-files ## programs, modules with byte code, man pages, completion, documents
 	umask 022 && $(PYTHON) -m compileall -q -s "$(DESTDIR)" $(modules)
 
-install-files:
-	rm -rf $(modules)/__pycache__ $(stale)
+install-files: ## the same without byte code, for packagers whose tools compile Python themselves
+	rm -rf $(modules)/__pycache__ $(modules)/*/__pycache__ $(stale) $(stale_rooms)
 	$(call each,put)
 	$(if $(filter-out /usr/sbin,$(sbindir)),sed -i "s|=/usr/sbin/|=$(sbindir)/|" $(DESTDIR)$(unitdir)/pr_fence_guard.service)
 
-uninstall:
+uninstall: ## take away what install brought
 	$(call each,drop)
 	rm -rf $(DESTDIR)$(libdir)
-	rmdir $(DESTDIR)$(docdir)/docs $(DESTDIR)$(docdir) $(DESTDIR)$(licensedir) 2>/dev/null || true
+	rmdir $(DESTDIR)$(docdir)/docs/pictures $(DESTDIR)$(docdir)/docs/upstream $(DESTDIR)$(docdir)/docs $(DESTDIR)$(docdir) $(DESTDIR)$(licensedir) 2>/dev/null || true
 
-documents:
-	@$(PYTHON) -m tests.documents
-
-clean:
+clean: ## what tests and linters left here
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis test-logs
 	find . -name __pycache__ -prune -exec rm -rf {} +

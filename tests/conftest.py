@@ -6,24 +6,27 @@ import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tests import tried
+from tests import told, tried
 
 if TYPE_CHECKING:
     import pytest
 
-pytest_plugins = ["tests.lab.plugin", "tests.cluster.table", "tests.faults.summary"]
+pytest_plugins = ["tests.lab.plugin", "tests.cluster.table"]
 
 PROMISES = {
     1: "off succeeds only if every disk, read afterwards, proves it",
     2: "off never registers, clears, releases or names this node as victim",
     3: "of two nodes that fence each other exactly one survives everywhere",
-    4: "an aborting preempt is really aborting",
+    4: "fencing harms nobody but the victim, and an aborting preempt is really aborting",
     5: "a failure names disk, operation, answer and remedy; success is silent",
     6: "the answer comes within the time limit, whatever hangs",
     7: "killed at any point and run again, or run twice at once: right state, right answer",
     8: "a malformed call never fences",
-    9: "status OFF only if shut out everywhere, ON only if registered everywhere",
+    9: "status OFF only if fenced everywhere, ON only if registered everywhere",
     10: "metadata works for any user, with no file, device or network touched",
+    11: "a node is called fenced only if its writes are refused, whatever the nodes call each other",
+    12: "a path is not a disk, and a cache is not the disk",
+    13: "a fenced node stays out by itself, where anything tells that it was fenced",
 }
 NO_KERNEL = "no disk"
 LONG = "FENCE_PR_LONG"
@@ -37,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "promise(number, ...): the promises of the agent that the test checks")
     config.addinivalue_line("markers", f"slow: only in CI, where CI=true, and with {LONG}=1")
     config.addinivalue_line("markers", f"long: only with {LONG}=1")
+    config.pluginmanager.register(told.Codes(config))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""`make proof`: what the ten promises rest on, in numbers. The same checks are part of every test run.
+"""`make proof`: what the promises rest on, in numbers. The same checks are part of every test run.
 
 States explored and mutants caught (tests/model), faults survived on real kernels (tests/faults), inputs and
 surroundings tried (tests/inputs). With --long everything, which takes hours; CI has what fits between.

@@ -1,8 +1,15 @@
 #!/usr/bin/env python3
-"""`make test`, `make cluster` and `make proof`: set up what the tests need, say what that is, and run them.
+"""What make calls for tests and linters: set up what is asked for, say what that is, and run it.
 
-Arguments are handed to pytest, after the word "proof" to tests.proof; the word "cluster" stands for all scenarios of
-tests/cluster. With CI=true whatever cannot run is a failure.
+    run.py test      all tests, or those that the arguments name to pytest
+    run.py unit      those that need neither kernel nor disk; further arguments are pytest's
+    run.py lint      what judges the code without running it
+    run.py cluster   all scenarios of tests/cluster; further arguments are pytest's
+    run.py proof     tests.proof with these arguments
+    run.py load      tests.load with these arguments
+    run.py premises  tests.premises with these arguments
+
+With CI=true whatever cannot run is a failure.
 """
 
 from __future__ import annotations
@@ -12,6 +19,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
@@ -21,25 +32,68 @@ from tests.lab import fetch  # noqa: E402
 
 VENV = PROJECT / ".venv"
 REQUIREMENTS = PROJECT / "tests" / "requirements.txt"
+LINTERS = (("ruff", "check", "--output-format=concise"), ("ruff", "format", "--check"), ("mypy",))
+PYTEST = {"test": (), "unit": ("tests/unit",), "cluster": ("tests/cluster",)}
+MODULES = {"proof": "tests.proof", "load": "tests.load", "premises": "tests.premises"}
+# No test here asks for a kernel; any other may. A test fetches by itself what it misses, but pytest keeps its words.
+WITHOUT_LAB = (
+    "tests/inputs/test_answers.py",
+    "tests/inputs/test_edges.py",
+    "tests/inputs/test_fuzzer.py",
+    "tests/inputs/test_surroundings.py",
+    "tests/inputs/test_texts.py",
+    "tests/model/test_every_order.py",
+    "tests/model/test_luns.py",
+    "tests/model/test_recorded.py",
+    "tests/packaging",
+    "tests/unit",
+)
 
 
-def main() -> int:
-    """Set up, run, and return pytest's exit code."""
+def main(word: str = "", *arguments: str) -> int:
+    """Set up, run, and return the exit code; 2 for a wrong call."""
+    if word not in (*PYTEST, "lint", *MODULES):
+        print(__doc__, file=sys.stderr)
+        return 2
     os.chdir(PROJECT)
     _make_venv()
-    what, *arguments = sys.argv[1:] or [""]
-    if what == "cluster":
+    if word == "lint":
+        failed = [linter for linter in LINTERS if _run(*linter) != 0]
+        return int(bool(failed))
+    if word == "cluster":
         os.environ[conftest.LONG] = "1"
-    # What cannot be fetched is reported by the tests that miss it.
-    fetch.main(everything=conftest.wanted("slow"))
-    command: list[str | Path] = [VENV / "bin" / "pytest", *conftest.IN_PARALLEL]
-    if what == "proof":
-        command = [VENV / "bin" / "python", "-m", "tests.proof", *arguments]
-    elif what == "cluster":
-        command += ["tests/cluster", *arguments]
-    else:
-        command += sys.argv[1:]
-    return subprocess.run(command, check=False).returncode
+    if word in MODULES or needs_lab([*PYTEST[word], *arguments]):
+        # What cannot be fetched is reported by the tests that miss it.
+        fetch.main(everything=conftest.wanted("slow"))
+    if word in MODULES:
+        return _run(MODULES[word], *arguments)
+    # Of two numbers of processes the last counts, so a person can choose another one.
+    processes = () if one_file(arguments) else conftest.IN_PARALLEL
+    return _run("pytest", *processes, *PYTEST[word], *arguments)
+
+
+def needs_lab(arguments: Sequence[str]) -> bool:
+    """Whether a test that pytest runs with these arguments may boot a guest."""
+    named = _named(arguments)
+    return not named or not all(any(path.is_relative_to(free) for free in WITHOUT_LAB) for path in named)
+
+
+def one_file(arguments: Sequence[str]) -> bool:
+    """Whether all tests are in one file: then a second process takes longer to start than it saves."""
+    named = _named(arguments)
+    return len(named) == 1 and named.pop().suffix == ".py"
+
+
+def _named(arguments: Sequence[str]) -> set[Path]:
+    """The files and folders with tests that are named, seen from the project's folder."""
+    names = [argument.partition("::")[0] for argument in arguments]
+    paths = {Path(os.path.relpath(PROJECT / name, PROJECT)) for name in names}
+    return {path for path in paths if path.parts[:1] == ("tests",) and (PROJECT / path).exists()}
+
+
+def _run(module: str, *arguments: str) -> int:
+    """Run a module of the development tools."""
+    return subprocess.run([VENV / "bin" / "python", "-m", module, *arguments], check=False).returncode
 
 
 def _make_venv() -> None:
@@ -70,4 +124,4 @@ def _need_venv_module() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

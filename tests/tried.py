@@ -1,16 +1,21 @@
-"""What the tests have tried, as numbers that add up over all processes of a test run and stand at its end."""
+"""What the tests have tried, as numbers that add up over all processes of a test run and stand at its end.
+
+The counts travel in the properties of each test's report: whichever process ran it, the one that writes the summary has
+them all.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import pytest
 
-PROPERTY = "tried"
+PROPERTY, FAULT = "tried", "fault"
 STATES, MODEL_FAULTS, MUTANTS = "states", "faults in the model", "mutants"
 INPUTS, FUZZED, CALLS = "inputs", "inputs by the fuzzer", "calls"
 # What is counted, and in which words it is told.
@@ -29,10 +34,50 @@ def count(item: pytest.Item, what: str, number: int) -> None:
     item.user_properties.append((PROPERTY, (what, number)))
 
 
+class Faults:
+    """What a test counts faults on a real kernel with."""
+
+    def __init__(self, item: pytest.Item, kernel: str) -> None:
+        self._properties, self._kernel = item.user_properties, kernel
+
+    @contextmanager
+    def injected(self, kind: str) -> Iterator[None]:
+        """A fault of this kind; it is survived if the block ends without an exception."""
+        survived = False
+        try:
+            yield
+            survived = True
+        finally:
+            self._properties.append((FAULT, (kind, self._kernel, survived)))
+
+
 def lines(properties: Iterable[tuple[str, object]]) -> list[str]:
     """A line for each kind, of all tests' properties together."""
     total: Counter[str] = Counter()
+    injected: Counter[tuple[str, str]] = Counter()
+    survived: Counter[tuple[str, str]] = Counter()
     for name, value in properties:
         if name == PROPERTY and isinstance(value, (list, tuple)):
             total[value[0]] += value[1]
-    return [f"{total[what]:>12,}  {words}" for what, words in WORDS.items() if total[what]]
+        if name == FAULT and isinstance(value, (list, tuple)):
+            kind, kernel, well = value
+            injected[kind, kernel] += 1
+            survived[kind, kernel] += bool(well)
+    told = [f"{total[what]:>12,}  {words}" for what, words in WORDS.items() if total[what]]
+    return [*told, *_of_faults(injected, survived)]
+
+
+def _of_faults(injected: Counter[tuple[str, str]], survived: Counter[tuple[str, str]]) -> list[str]:
+    if not injected:
+        return []
+    lost = injected.total() - survived.total()
+    told = [f"{injected.total():>12,}  faults on real kernels, {f'{lost} NOT SURVIVED' if lost else 'all survived'}:"]
+    for kind in sorted({kind for kind, _ in injected}):
+        of_kind = [(kernel, number) for (it, kernel), number in sorted(injected.items()) if it == kind]
+        told.append(f"{'':14}{kind}: " + ", ".join(f"{number} on {kernel}" for kernel, number in of_kind))
+        told += [
+            f"{'':14}  NOT SURVIVED: {number - survived[kind, kernel]} on {kernel}"
+            for kernel, number in of_kind
+            if number > survived[kind, kernel]
+        ]
+    return told

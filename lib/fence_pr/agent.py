@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 
-from . import __version__, actions, deadline, log, metadata, options
-from .errors import UsageError
+from . import __version__, child, log, options
+from .actions import perform
+from .actions.report import EXIT_FAILED, EXIT_OK, Report, answer
+from .errors import ABORTING, Notice, UsageError
 from .log import Log, one_line, write_line
 from .option_table import AGENT, LISTS
-from .report import EXIT_FAILED, EXIT_OK, Answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .options import Options
+    from .scribe import Scribe
 
 _STANDARD_STREAMS = (0, 1, 2)
 _READ_BYTES = 65536
-_UNWRITABLE = "Failed: what was asked for cannot be written to standard output"
 
 
 def main(arguments: list[str]) -> int:
@@ -31,15 +33,23 @@ def main(arguments: list[str]) -> int:
         document = _document(chosen.action())
         if document:
             return _print_document(document)
-        _redirect(chosen.text("logfile"))
-        messages = Log(
-            chosen.verbosity(), chosen.flag("quiet"), chosen.flag("suppress_errors"), chosen.text("debug_file")
-        )
+        files = _scribe(chosen, "debug_file", anew=False), _scribe(chosen, "logfile", anew=True)
+        messages = Log(chosen.verbosity(), chosen.flag("quiet"), chosen.flag("suppress_errors"), *files)
     except UsageError as error:
         return _wrong_call(error)
     for warning in chosen.warnings:
-        messages.write(log.STEP, warning)
-    return _act(chosen, messages)
+        messages.write(log.STEP, str(warning))
+    code = _act(chosen, messages)
+    messages.end()
+    return code
+
+
+def _scribe(chosen: Options, option: str, *, anew: bool) -> Scribe | None:
+    if not (path := chosen.text(option)):
+        return None
+    from .scribe import Scribe  # few calls have such a file
+
+    return Scribe(option, path, anew=anew)
 
 
 def _act(chosen: Options, messages: Log) -> int:
@@ -47,62 +57,98 @@ def _act(chosen: Options, messages: Log) -> int:
         time.sleep(chosen.seconds("delay"))
     started = time.monotonic()
     try:
-        outcome = deadline.run(
-            lambda channel: vars(actions.carry_out(chosen, channel)),
-            actions.limit(chosen),
-            lambda kind, text: messages.write(log.COMMAND if kind == deadline.COMMAND else log.STEP, text),
+        ending = child.run(
+            lambda channel: perform.carry_out(chosen, channel).pack(),
+            perform.limit(chosen),
+            lambda kind, said: _hear(messages, kind, said),
+            _get_ready_to_speak,
         )
     except OSError as error:
-        messages.write(log.FAILURE, f"Failed: cannot start the process that works on the disks: {error}")
+        os.close(0)  # where no file more may be open: the sentence is in one
+        messages.write(log.FAILURE, f"Failed: {Notice('not-started', {'answer': str(error)})}")
         return EXIT_FAILED
-    answer = _answer(chosen, outcome, time.monotonic() - started)
-    printed = all(write_line(1, line) for line in answer.out)
-    for line in answer.failures:
+    report = _report(chosen, ending, time.monotonic() - started)
+    given = answer(chosen.action(), report, chosen.text("separator"))
+    printed = all(messages.answer(line) for line in given.out)
+    for line in given.failures:
         messages.write(log.FAILURE, line)
-    for line in answer.notes:
-        messages.write(log.NOTE, line)
+    for line in given.warnings:
+        messages.write(log.WARNING, line)
     if not printed and chosen.action() in LISTS:
         # Of the other actions the exit code is the answer.
-        messages.write(log.FAILURE, _UNWRITABLE)
+        messages.write(log.FAILURE, _unwritable())
         return EXIT_FAILED
-    return answer.exit_code
+    return given.exit_code
+
+
+def _hear(messages: Log, kind: int, said: Any) -> None:
+    _get_ready_to_speak()
+    if kind == child.COMMAND:
+        messages.write(log.COMMAND, said)
+    else:
+        messages.write(log.STEP, str(Notice.unpack(said)))
+
+
+def _get_ready_to_speak() -> None:
+    """The disk that this program lies on may be one of those that hang: then nothing more can be read. Called when the
+    child begins with a disk: what a call takes that comes to none is not read, and the child is not held up.
+    """
+    from .messages import sentences
+
+    sentences.load(guard=False)
+    log.load()
 
 
 def _print_document(document: str) -> int:
-    if write_line(1, document.rstrip("\n")):
+    if write_line(1, document.rstrip("\n"), seconds=None):
         return EXIT_OK
-    write_line(2, _UNWRITABLE)
+    write_line(2, _unwritable())
     return EXIT_FAILED
 
 
-def _answer(chosen: Options, outcome: deadline.Outcome, seconds: float) -> Answer:
-    if outcome.result is not None:
-        return Answer(**outcome.result)
-    if outcome.pending is not None:
-        return _timed_out(chosen, outcome.pending, seconds)
-    return Answer(EXIT_FAILED, failures=tuple(f"Failed: internal error: {it}" for it in outcome.crash.splitlines()))
+def _unwritable() -> str:
+    return f"Failed: {Notice('output-unwritable', {})}"
 
 
-def _timed_out(chosen: Options, pending: dict[str, str], seconds: float) -> Answer:
+def _report(chosen: Options, ending: child.Ending, seconds: float) -> Report:
+    if ending.result is not None:
+        return Report.unpack(ending.result)
+    if ending.pending is not None:
+        return _timed_out(chosen, ending.pending, seconds)
+    said = [ending.lost.pack()] if ending.lost else ending.crash.splitlines()
+    return Report.failed(*(Notice("internal-error", {"answer": it}) for it in said))
+
+
+def _timed_out(chosen: Options, pending: dict[str, str], seconds: float) -> Report:
     action = chosen.action()
-    what = f"waiting to power {action.upper()}" if action in ("on", "off") else f"waiting for {action}"
-    lines = [f"Failed: Timed out {what} after {seconds:.1f} s"]
-    lines += [f"Failed: {disk}: no answer to {operation}" for disk, operation in pending.items()]
-    return Answer(EXIT_FAILED, failures=tuple(lines))
+    power = action in ("on", "off")
+    waiting = Notice("waiting-to-power" if power else "waiting", {"action": action.upper() if power else action})
+    silent = [
+        Notice(
+            "abort-unanswered" if operation == ABORTING else "no-answer",
+            {"disk": disk, "operation": operation, "answer": "none"},
+        )
+        for disk, operation in pending.items()
+    ]
+    return Report.failed(Notice("timed-out", {"waiting": waiting.pack(), "seconds": seconds}), *silent)
 
 
 def _document(action: str) -> str:
     if action == "help":
+        from . import metadata
+
         return metadata.help_text()
     if action == "version":
         return f"{AGENT} {__version__}"
     if action in ("metadata", "manpage"):
+        from . import metadata
+
         return metadata.xml(manual_page=action == "manpage")
     return ""
 
 
 def _wrong_call(error: UsageError) -> int:
-    message = one_line(f"Failed: {error}. Please use '-h' for usage")
+    message = one_line(f"Failed: {error}. {Notice('usage', {}).what()}")
     write_line(2, message)
     log.SystemLog().send(log.FAILURE, message)
     return EXIT_FAILED
@@ -118,32 +164,20 @@ def _occupy_standard_streams() -> None:
                 # The lowest free number is this stream's: those below are taken by now.
                 os.open("/dev/null", os.O_RDWR)
             except OSError as error:
-                problem = f"is closed, and /dev/null cannot take its place: {error.strerror}"
-                raise UsageError("standard stream", str(stream), problem) from error
+                fields = {"option": "standard stream", "value": str(stream), "answer": error.strerror}
+                raise UsageError("stream-closed", **fields) from error
 
 
 def _read_stdin() -> bytes:
     if os.isatty(0):
-        write_line(2, "Reading options from standard input: one name=value a line, Ctrl-D ends (-h for usage)")
+        write_line(2, Notice("prompt", {}).what())
     data = b""
     while len(data) <= options.MOST_INPUT_BYTES:
         try:
             chunk = os.read(0, _READ_BYTES)
         except OSError as error:
-            raise UsageError("standard input", "", f"cannot be read: {error.strerror}") from error
+            raise UsageError("input-unreadable", answer=error.strerror) from error
         if not chunk:
             break
         data += chunk
     return data
-
-
-def _redirect(path: str) -> None:
-    """Standard output and error to the file of the option logfile, as fence_scsi does."""
-    if not path:
-        return
-    file = log.open_file("logfile", path, 0)
-    if stat.S_ISREG(os.fstat(file).st_mode):
-        os.ftruncate(file, 0)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.close(file)

@@ -1,4 +1,4 @@
-"""corosync.conf: the cluster's name and its nodes. Read, never run. Format: corosync.conf(5)."""
+"""Which cluster, and which nodes: corosync.conf. Read, never run. Format: corosync.conf(5)."""
 
 from __future__ import annotations
 
@@ -13,28 +13,43 @@ _NODEID_DIGITS = 10
 
 
 class Node(Record):
-    """One entry of the nodelist. position counts from 0, as corosync-cmapctl does; nodeid 0: it does not say."""
+    """One entry of the nodelist.
+
+    position   counts from 0, as corosync-cmapctl does
+    name       what Pacemaker calls the node; "" if that is the node's own `uname -n`, which nobody else can know
+    addresses  what stands at its links
+    nodeid     0: the entry does not say
+    """
 
     position: int
     name: str
     addresses: tuple[str, ...]
     nodeid: int = 0
 
-    def called(self) -> str:
-        """The name, or the first address of a node without one; "" if it has neither."""
-        return self.name or "".join(self.addresses[:1])
-
 
 class Cluster(Record):
-    """What corosync.conf says; name "" and no nodes where it does not. missing: the path where no file is."""
+    """What corosync.conf says, and what the options add to it.
+
+    name          "" where it does not say
+    nodes         the nodelist
+    missing       the path where no file is
+    other_nodes   names of nodes that are on no nodelist
+    node_keys     node and key of every node; () if keys are made from names
+    foreign_keys  keys that are no node's
+    own_name      what this machine is called, where its entry of the nodelist does not say
+    """
 
     name: str = ""
     nodes: tuple[Node, ...] = ()
     missing: str = ""
+    other_nodes: tuple[str, ...] = ()
+    node_keys: tuple[tuple[str, int], ...] = ()
+    foreign_keys: tuple[int, ...] = ()
+    own_name: str = ""
 
     def node(self, name: str) -> Node | None:
-        """The node called `name`; a node without a name is called by its first address."""
-        return next((node for node in self.nodes if node.called() == name), None)
+        """The entry of the nodelist that is called `name`."""
+        return next((node for node in self.nodes if name and node.name == name), None)
 
     def with_nodeid(self, nodeid: int) -> Node | None:
         """The only node with this nodeid."""
@@ -42,8 +57,21 @@ class Cluster(Record):
         return found[0] if len(found) == 1 else None
 
     def names(self) -> list[str]:
-        """What every node is called."""
-        return [node.called() for node in self.nodes if node.called()]
+        """Every node that is known by name: those of the nodelist in its order, then the others."""
+        listed = [node.name for node in self.nodes if node.name]
+        others = dict.fromkeys((self.own_name, *self.other_nodes, *(name for name, _ in self.node_keys)))
+        return [*listed, *(name for name in others if name and name not in listed)]
+
+    def nameless(self) -> int:
+        """How many entries of the nodelist are nodes whose names nobody here knows. What other_nodes names is taken for
+        such nodes first.
+        """
+        named = len({self.own_name, *self.other_nodes} - {"", *(node.name for node in self.nodes)})
+        return max(0, sum(not node.name for node in self.nodes) - named)
+
+    def lists_all(self) -> bool:
+        """Whether a name that is not known is no node's."""
+        return bool(self.node_keys or (self.nodes and not self.nameless()))
 
 
 def load(path: str = CONF) -> Cluster:
@@ -90,21 +118,62 @@ def _node(position: int, values: dict[str, str]) -> Node:
     rings = sorted(key for key in values if key.startswith("ring") and key.endswith("_addr"))
     nodeid = values.get("nodeid", "")
     number = int(nodeid) if nodeid.isascii() and nodeid.isdigit() and len(nodeid) <= _NODEID_DIGITS else 0
-    return Node(position, values.get("name", ""), tuple(values[ring] for ring in rings), number)
+    return Node(position, _name(values), tuple(values[ring] for ring in rings), number)
+
+
+def _name(values: dict[str, str]) -> str:
+    """As Pacemaker has it (lib/cluster/corosync.c, pcmk__corosync_name): `name`, else what stands at ring0_addr, and at
+    no other link, unless that is an IP address. A node without either is asked for its `uname -n`.
+    """
+    first = values.get("ring0_addr", "")
+    return values.get("name", "") or ("" if is_address(first) else first)
+
+
+def is_address(text: str) -> bool:
+    """Whether Pacemaker takes the text for an IP address, and never for a name (node_name_is_valid there)."""
+    parts = text.split(".")
+    dotted = len(parts) > 3 and all(it.isascii() and it.isdigit() for it in (*parts[:3], parts[3][:1]))
+    return dotted or ":" in text
 
 
 def local_node(cluster: Cluster, hostname: str, addresses: frozenset[str]) -> str:
-    """The name of the node this is, "" if the nodelist does not tell. Pure.
+    """The name of the node this is, "" if nothing tells. Pure.
 
-    hostname: as `uname -n` says; addresses: this machine's own.
+    hostname: as `uname -n` says; addresses: this machine's own. A short host name comes last: in a cluster of two sites
+    it may well be another machine's name.
     """
-    for name in (hostname, hostname.partition(".")[0]):
-        if any(node.name == name for node in cluster.nodes):
-            return name
-    for node in cluster.nodes:
-        if any(address in addresses or address == hostname for address in node.addresses):
-            return node.called()
-    return ""
+    names = cluster.names()
+    if hostname in names:
+        return hostname
+    entry = with_address(cluster, hostname, *addresses)
+    if entry:
+        return entry.name or hostname
+    short = hostname.partition(".")[0]
+    return short if short in names else ""
+
+
+def own_name(cluster: Cluster, hostname: str, addresses: frozenset[str]) -> str:
+    """What this machine is called where its entry has no name, as Pacemaker does it: `uname -n`; else ""."""
+    entry = with_address(cluster, hostname, *addresses)
+    return hostname if entry and not entry.name and not cluster.node(hostname) else ""
+
+
+def with_address(cluster: Cluster, *addresses: str) -> Node | None:
+    """The first entry of the nodelist that has one of these addresses, or host names, at a link."""
+    own = set(map(_spelt, addresses)) - {""}
+    return next((node for node in cluster.nodes if not own.isdisjoint(map(_spelt, node.addresses))), None)
+
+
+def _spelt(address: str) -> str:
+    """An IPv6 address as the kernel spells it, anything else as it is."""
+    if ":" not in address:
+        return address
+    from _socket import AF_INET6, inet_ntop, inet_pton  # the C module: `socket` itself takes milliseconds to import
+
+    try:
+        return inet_ntop(AF_INET6, inet_pton(AF_INET6, address))
+    except (OSError, ValueError):  # no address; not even text
+        return address
 
 
 def this_machine() -> tuple[str, frozenset[str]]:
@@ -118,7 +187,7 @@ def _ipv4_addresses() -> set[str]:
 
 
 def _ipv6_addresses() -> set[str]:
-    from _socket import AF_INET6, inet_ntop  # the C module: `socket` itself takes milliseconds to import
+    from _socket import AF_INET6, inet_ntop
 
     lines = _read("/proc/net/if_inet6").splitlines()
     return {inet_ntop(AF_INET6, bytes.fromhex(line.split()[0])) for line in lines}

@@ -44,6 +44,20 @@ def write(path: str, data: bytes) -> None:
         raise
 
 
+def more_descriptors() -> bool:
+    """Let this process have as many files open as it ever may; whether these are more than before."""
+    import resource  # few calls need it
+
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now == most:
+        return False
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def what_failed(error: OSError | ValueError) -> str:
     """What the system said, and of which file; of what is in a file, the sentence as it is."""
     if isinstance(error, ValueError):

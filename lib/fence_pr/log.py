@@ -1,22 +1,24 @@
-"""Where messages go: syslog, standard error, a debug file. Only the parent process writes."""
+"""Where messages go: syslog, standard error, files. Only the parent process writes; nothing holds it up for long."""
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
+import select
 import time
 
-from .errors import UsageError
 from .option_table import AGENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
 
-FAILURE, NOTE, STEP, COMMAND = range(4)
+    from .scribe import Scribe
+
+FAILURE, WARNING, STEP, COMMAND = range(4)
 _SYSLOG_UP_TO = STEP
 _MOST_CHARACTERS = 8000
+_PIECE = 4096  # what a pipe takes at once where it takes anything
 # What ends a line or steers a terminal: C0, DEL, C1, and Unicode's line ends.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {0: "\\0"}
 _CONTROLS |= {code: f"\\u{code:x}" for code in (0x2028, 0x2029)}
@@ -25,29 +27,58 @@ _CONTROLS |= {code: f"\\u{code:x}" for code in (0x2028, 0x2029)}
 class Log:
     """Messages of one run.
 
-    verbosity  0: failures on standard error; 1: notes and steps too; 2: every command
+    verbosity  0: failures on standard error; 1: warnings and steps too; 2: every command
     quiet      nothing on standard error
     silent     nothing anywhere but in the debug file
-    Raises UsageError if the debug file cannot be opened.
+    debug      takes all messages
+    logfile    takes what is for standard output as well, and what is for standard error instead
     """
 
-    def __init__(self, verbosity: int, quiet: bool, silent: bool, debug_file: str) -> None:
+    def __init__(
+        self, verbosity: int, quiet: bool, silent: bool, debug: Scribe | None = None, logfile: Scribe | None = None
+    ) -> None:
         self._errors_up_to = -1 if quiet or silent else (FAILURE, STEP, COMMAND)[min(verbosity, 2)]
-        self._silent = silent
-        self._debug = -1
-        if debug_file:
-            self._debug = open_file("debug_file", debug_file, os.O_APPEND | os.O_CLOEXEC)
+        self._silent, self._debug = silent, debug
+        self._logfile = None if logfile and logfile.problem else logfile
+        self._error_is_read = True
         self._system = SystemLog()
+        for it in (debug, logfile):
+            if it and it.problem:
+                self.write(WARNING, str(it.problem))
+
+    def answer(self, line: str) -> bool:
+        """A line for standard output; False if nobody can read it there."""
+        if self._logfile:
+            self._logfile.write(line)
+        return write_line(1, line)
+
+    def end(self) -> None:
+        """Wait a moment for files."""
+        for it in filter(None, (self._debug, self._logfile)):
+            it.end()
 
     def write(self, level: int, message: str) -> None:
-        """One message, at FAILURE, NOTE, STEP or COMMAND. Standard error first: syslog may be slow to take it."""
+        """One message, at FAILURE, WARNING, STEP or COMMAND. Standard error first: syslog may be slow to take it."""
         message = one_line(message)
         if level <= self._errors_up_to:
-            write_line(2, message)
-        if self._debug >= 0:
-            write_line(self._debug, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {AGENT}[{os.getpid()}]: {message}")
+            self._write_error(message)
+        if self._debug:
+            self._debug.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {AGENT}[{os.getpid()}]: {message}")
         if not self._silent and level <= _SYSLOG_UP_TO:
             self._system.send(level, message)
+
+    def _write_error(self, message: str) -> None:
+        if self._logfile:
+            self._logfile.write(message)
+        elif self._error_is_read:
+            self._error_is_read = write_line(2, message)
+
+
+def load() -> None:
+    """Have in memory what a message takes: for a process that must speak while the root disk hangs."""
+    import _socket  # noqa: F401
+
+    time.localtime()  # reads the time zone
 
 
 class SystemLog:
@@ -60,7 +91,7 @@ class SystemLog:
     _PATH = "/dev/log"
     _SECONDS = 1.0
     _DAEMON = 3 << 3
-    _PRIORITIES = (3, 4, 6, 7)  # error, warning, informational, debug: of FAILURE, NOTE, STEP, COMMAND
+    _PRIORITIES = (3, 4, 6, 7)  # error, warning, informational, debug: of FAILURE, WARNING, STEP, COMMAND
 
     def __init__(self, name: str = AGENT) -> None:
         self._name = name
@@ -107,28 +138,20 @@ def one_line(message: str) -> str:
     return message.translate(_CONTROLS)
 
 
-def open_file(option: str, path: str, flags: int) -> int:
-    """Open the file that an option names for writing, and make it if need be.
+def write_line(fd: int, text: str, seconds: float | None = 1.0) -> bool:
+    """Write a line; False if nobody can read it, or nobody does for so long (None: that does not matter).
 
-    Raises UsageError, also for a disk: a mistyped name must not be written over.
+    The exit code carries the verdict, so this is no failure.
     """
-    try:
-        # Without O_TRUNC here: what it is must be known first.
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | flags, 0o600)
-    except OSError as error:
-        raise UsageError(option, path, error.strerror or str(error)) from error
-    if stat.S_ISBLK(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise UsageError(option, path, "is a disk, not a file")
-    return fd
-
-
-def write_line(fd: int, text: str) -> bool:
-    """Write a line; False if nobody can read it. The exit code carries the verdict, so this is no failure."""
     data = f"{text}\n".encode("utf-8", "surrogateescape")
+    room = select.poll()
+    room.register(fd, select.POLLOUT)
+    until = time.monotonic() + (seconds or 0.0)
     try:
         while data:
-            data = data[os.write(fd, data) :]
+            if not room.poll(None if seconds is None else max(0, int((until - time.monotonic()) * 1000))):
+                return False
+            data = data[os.write(fd, data[:_PIECE]) :]
     except OSError:
         return False
     return True

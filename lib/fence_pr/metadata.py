@@ -5,10 +5,12 @@ Schema: metadata.rng of fence-agents, ocf-1.0.rng of pcs.
 
 from __future__ import annotations
 
-from .option_table import ACTIONS, AGENT, BOOLEAN, FLAG, LONGDESC, OPTIONS, SHORTDESC
+from .option_table import ACTIONS, AGENT, BOOLEAN, FLAG, IGNORED, LONGDESC, OPTIONS, PURPOSES, SHORTDESC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .option_table import Option
 
 
@@ -71,34 +73,55 @@ def usage(option: Option) -> str:
     return f"-{option.short}, {long}" if option.short else long
 
 
+# Calls, and what each is for. They are among the documents' commands, which a test runs.
+_DISK = "/dev/disk/by-id/wwn-0x6001405…"
+EXAMPLES = (
+    (
+        f"{AGENT} -o validate-all -d {_DISK}",
+        "Is the configuration right, and can the disk be used? Nothing is changed.",
+    ),
+    (f"{AGENT} -o status -n node2 -d {_DISK}", "Can node2 write? Exit status 0: ON, 2: OFF, 1: neither is proved."),
+    (f"{AGENT} -v -o off -n node2 -d {_DISK}", "Fence node2, and show every step."),
+    (f"{AGENT} -o on -n node1 -d {_DISK}", "Unfence node1, on node1 itself."),
+    (f"printf '%s\\n' action=monitor devices={_DISK} | {AGENT}", "The way the cluster calls it."),
+)
+
+
 def help_text() -> str:
     """What --help prints."""
-    lines = [
-        "Usage:",
-        f"\t{AGENT} [options]",
-        f"\tprintf 'action=status\\nplug=…\\ndevices=…\\n' | {AGENT}",
-        "Options:",
-    ]
-    for option in sorted(OPTIONS, key=lambda option: option.order):
-        if option.advertised:
-            default = f" (default {option.default})" if option.default else ""
-            lines += wrapped(usage(option), description(option) + default)
-    lines.append("Actions:")
+    lines = ["Examples:"]
+    for command, meaning in EXAMPLES:
+        lines += [f"   {command}", f"      {meaning}"]
+    lines += ["", "Usage:", f"   {AGENT} [options]", *wrapped(f"{AGENT} < FILE", "one name=value per line")]
+    lines += ["", "Actions:"]
     for action in ACTIONS:
         lines += wrapped(action.name, action.help)
+    offered = sorted((option for option in OPTIONS if option.advertised), key=lambda option: option.order)
+    for _, purpose in PURPOSES:
+        lines += ["", f"{purpose}:"]
+        for option in offered:
+            if option.purpose() == purpose and not option.ignored:
+                default = f" (default {option.default})" if option.default else ""
+                lines += wrapped(usage(option), option.help + default)
+    lines += ["", f"{IGNORED}:", *wrapped("", ignored_names(lambda option: f"--{option.long()}"), column=4)]
     return "\n".join(lines) + "\n"
+
+
+def ignored_names(form: Callable[[Option], str]) -> str:
+    """The options that are accepted without effect, each in this form."""
+    return ", ".join(form(option) for option in OPTIONS if option.ignored)
 
 
 _HELP_COLUMN, _HELP_WIDTH = 36, 100
 
 
-def wrapped(left: str, text: str) -> list[str]:
-    """An entry of the help: what is written, and beside it what it means."""
-    lines, line = [], f"   {left}".ljust(_HELP_COLUMN - 1)
+def wrapped(left: str, text: str, column: int = _HELP_COLUMN) -> list[str]:
+    """An entry of the help: what is written, and beside it, from a column on, what it means."""
+    lines, line = [], f"   {left}".ljust(column - 1)
     for word in text.split():
         if len(line) + 1 + len(word) > _HELP_WIDTH:
             lines.append(line)
-            line = " " * (_HELP_COLUMN - 1)
+            line = " " * (column - 1)
         line += f" {word}"
     return [*lines, line]
 

@@ -5,12 +5,14 @@ Nothing is done yet when anything here is wrong: a malformed call never fences.
 
 from __future__ import annotations
 
-from .errors import MissingOption, UnreadableCall, UnrecognisedAction, UsageError
+from .errors import Notice, UsageError
 from .option_table import ACTIONS, BOOLEAN, FENCING_ACTION, FLAG, INTEGER, OPTIONS, SECONDS, SELECT, UNUSED_NAMES
 from .record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .option_table import Option
 
 _TRUE, _FALSE = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
@@ -21,6 +23,7 @@ MOST_INPUT_BYTES = 1 << 20
 _MOST_DEVICES = 1024
 _MOST_WARNINGS = 20
 _MOST_DIGITS = 9
+_SHOWN_CHARACTERS = 80
 _NODEID_DIGITS = 10
 
 
@@ -31,7 +34,7 @@ class Options(Record):
     """
 
     values: dict[str, str]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
     def text(self, name: str) -> str:
         """The value as it was given, or the default."""
@@ -56,6 +59,14 @@ class Options(Record):
         """The node to act on; "" if none was named."""
         return self.values["plug"] or self.values["nodename"]
 
+    def lists_keys(self) -> bool:
+        """Whether one of the options is given that are lists of nodes and keys (`key_options`)."""
+        return any(self.values[name] for name in ("other_nodes", "node_keys", "foreign_keys"))
+
+    def has_keys(self) -> bool:
+        """Whether any key is given."""
+        return self.lists_keys() or bool(self.values["key"]) or self.plug()[:2] in ("0x", "0X")
+
     def devices(self) -> tuple[str, ...]:
         """The disks' names in the order given."""
         return tuple(self.values["devices"].replace(",", " ").split())
@@ -69,7 +80,7 @@ class Options(Record):
 def from_stdin(data: bytes) -> Options:
     """Options from `name=value` lines. Raises UsageError for anything that cannot be meant."""
     if len(data) > MOST_INPUT_BYTES:
-        raise UsageError("standard input", f"{len(data)} bytes", f"more than {MOST_INPUT_BYTES} bytes")
+        raise UsageError("input-too-long", option="standard input", value=f"{len(data)} bytes", most=MOST_INPUT_BYTES)
     known = _names()
     given: dict[str, str] = {}
     names: dict[str, str] = {}
@@ -81,66 +92,49 @@ def from_stdin(data: bytes) -> Options:
         name, equals, value = line.partition("=")
         name = name.rstrip().replace("-", "_")
         if not equals or not name:
-            raise UnreadableCall("standard input", line, f"'{line[:80]}' is no line of the form name=value")
+            raise UsageError("line-malformed", value=line[:_SHOWN_CHARACTERS])
         if name in known:
             option, value = known[name].name, _unquoted(value.strip())
             before = given.get(option, "")
             if before and value and before != value and names[option] != name:
                 # Pacemaker adds its own plug or port to what the resource has, in no order.
-                raise UsageError(name, value, f"contradicts {names[option]}, which is {before}")
+                raise UsageError("option-contradiction", option=name, value=value, other=names[option], before=before)
             given[option], names[option] = value, name
         elif name not in UNUSED_NAMES:
             unknown.append(name)
     if "action" not in given and unknown:
         # Without an action line the call would fence. A misspelt one must not.
-        problem = f"unknown option '{unknown[0]}', and no action was given ({FENCING_ACTION} is the default)"
-        raise UnreadableCall(unknown[0], "", problem)
-    warnings = [f"unknown option '{name}' ignored" for name in unknown[:_MOST_WARNINGS]]
+        near = _nearest(unknown[0], known)
+        raise UsageError("option-unknown-without-action", option=unknown[0], near=near, default=FENCING_ACTION)
+    warnings = [
+        Notice("option-unknown", {"option": name, "near": _nearest(name, known)}) for name in unknown[:_MOST_WARNINGS]
+    ]
     more = len(unknown) - len(warnings)
-    return check(given, (*warnings, *([f"{more} more unknown options ignored"] if more else [])))
+    return check(given, (*warnings, *([Notice("options-unknown", {"count": more})] if more else [])))
 
 
 def from_argv(arguments: list[str]) -> Options:
     """Options from the command line, without the program's name. Raises UsageError."""
-    import getopt
+    from . import command_line  # the cluster calls through standard input
 
-    shorts = "".join(option.short + ("" if option.kind == FLAG else ":") for option in OPTIONS if option.short)
-    longs: dict[str, Option] = {}
-    for option in OPTIONS:
-        for name in option.names():
-            for spelling in (name, name.replace("_", "-")):
-                longs[spelling] = option
-    try:
-        pairs, rest = getopt.gnu_getopt(
-            arguments, shorts, [name + ("" if option.kind == FLAG else "=") for name, option in longs.items()]
-        )
-    except getopt.GetoptError as error:
-        raise UnreadableCall(error.opt, "", error.msg) from error
-    if rest:
-        raise UnreadableCall("command line", rest[0], unexpected(rest[0]))
-    by_short = {option.short: option for option in OPTIONS if option.short}
+    pairs, words = command_line.read(arguments, OPTIONS)
+    if words:
+        raise UsageError("argument-unexpected", value=words[0])
     given: dict[str, str] = {}
-    for dashed, value in pairs:
-        option = longs[dashed[2:]] if dashed.startswith("--") else by_short[dashed[1:]]
-        given[option.name] = str(int(given.get(option.name, "0")) + 1) if option.kind == FLAG else value
-    for option in OPTIONS:
-        if option.kind == FLAG and option.name != "verbose" and option.name in given:
-            given[option.name] = "1"
-    return check(given)
+    for option, value in pairs:
+        given[option.name] = "1" if option.kind == FLAG else value
+    verbose = sum(option.name == "verbose" for option, _ in pairs)
+    return check({**given, "verbose": str(verbose)} if verbose else given)
 
 
-def unexpected(word: str) -> str:
-    """What is wrong with a word of the command line that is no option and no option's value."""
-    return f"unexpected argument '{word}' (options begin with a dash, a value with blanks is quoted)"
-
-
-def check(given: dict[str, str], warnings: tuple[str, ...] = ()) -> Options:
+def check(given: dict[str, str], warnings: tuple[Notice, ...] = ()) -> Options:
     """Fill in defaults and judge every value, and the call as a whole. Raises UsageError."""
     for option in OPTIONS:
         if option.name in given:
             given[option.name] = checked(option, given[option.name])
             if option.ignored:
-                warnings += (f"option '{option.name}' has no effect: {option.ignored}",)
+                fields = {"option": option.name, "reason": option.ignored}
+                warnings += (Notice("option-without-effect", fields),)
     defaults = {option.name: option.default or ("0" if option.kind == FLAG else "") for option in OPTIONS}
     options = Options({**defaults, **given}, warnings)
     _check_call(options)
@@ -151,26 +145,38 @@ def _check_call(options: Options) -> None:
     action = options.action()
     if action in ("help", "version", *_DOCUMENT_ACTIONS):
         return
+    if options.has_keys():
+        from . import key_options  # few calls have such options
+
+        key_options.check(options.values)
     plug, separator = options.plug(), options.text("plug_separator")
     if action in _NODE_ACTIONS and not (plug or options.text("key") or options.text("node")):
-        raise MissingOption("plug", "You have to enter plug number or machine identification")
+        raise UsageError("plug-missing", option="plug")
     if separator and separator in plug:
-        raise UsageError("plug", plug, "only one node a call")
+        raise UsageError("one-node", option="plug", value=plug)
     if action in _DISK_ACTIONS and not options.devices():
-        raise MissingOption("devices", "No devices: the option devices is missing or empty")
-    if len(options.devices()) > _MOST_DEVICES:
-        raise UsageError("devices", options.text("devices"), f"{len(options.devices())} names, at most {_MOST_DEVICES}")
+        raise UsageError("devices-missing", option="devices")
+    devices, count = options.text("devices"), len(options.devices())
+    if count > _MOST_DEVICES:
+        raise UsageError("too-many-devices", option="devices", value=devices, count=count, most=_MOST_DEVICES)
     if options.seconds("power_timeout") <= 0 and not options.flag("disable_timeout"):
-        raise UsageError("power_timeout", options.text("power_timeout"), "must be more than 0 seconds")
+        raise UsageError("limit-zero", option="power_timeout", value=options.text("power_timeout"))
 
 
 def canonical_action(text: str) -> str:
-    """The action that `text` means. Raises UnrecognisedAction."""
+    """The action that `text` means. Raises UsageError."""
     wanted = text.lower()
     for action in ACTIONS:
         if wanted in (action.name, *action.aliases):
             return action.name
-    raise UnrecognisedAction(text)
+    names = [name for action in ACTIONS for name in (action.name, *action.aliases)]
+    raise UsageError("action-unrecognised", option="action", value=text, near=_nearest(text, names))
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    from .nearest import nearest
+
+    return nearest(word, known)
 
 
 def _names() -> dict[str, Option]:
@@ -184,22 +190,23 @@ def _unquoted(value: str) -> str:
 def checked(option: Option, value: str) -> str:
     """The value in its canonical form. Raises UsageError naming option and value."""
     if "\0" in value:
-        raise UsageError(option.name, value.replace("\0", "\\0"), "contains a NUL character")
+        raise UsageError("value-with-nul", option=option.name, value=value.replace("\0", "\\0"))
     if option.name == "action":
         return canonical_action(value)
     if option.name == "node" and not _is_number(value, _NODEID_DIGITS):
-        raise UsageError(option.name, value, "is not the nodeid of a node")
+        raise UsageError("not-a-nodeid", option=option.name, value=value)
     if option.kind in (FLAG, BOOLEAN):
         return _checked_boolean(option, value)
     if option.kind == INTEGER and not _is_number(value):
-        raise UsageError(option.name, value, "is not a whole number")
+        raise UsageError("not-a-number", option=option.name, value=value)
     if option.kind == SECONDS and not _is_seconds(value):
-        raise UsageError(option.name, value, "is not a number of seconds")
+        raise UsageError("not-seconds", option=option.name, value=value)
     if option.kind == SELECT:
         for choice in option.choices:
             if value.lower() == choice.lower():
                 return choice
-        raise UsageError(option.name, value, f"is none of {', '.join(option.choices)}")
+        near = _nearest(value, option.choices)
+        raise UsageError("not-a-choice", option=option.name, value=value, choices=option.choices, near=near)
     return value
 
 
@@ -210,7 +217,7 @@ def _checked_boolean(option: Option, value: str) -> str:
         return "0"
     if option.name == "verbose" and _is_number(value):
         return value
-    raise UsageError(option.name, value, "is neither true nor false")
+    raise UsageError("not-a-boolean", option=option.name, value=value)
 
 
 def _is_seconds(value: str) -> bool:

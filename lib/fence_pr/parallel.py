@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import time
 
 from .errors import FenceError
@@ -9,8 +10,8 @@ from .record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable
-    from threading import Thread
     from typing import TypeVar
 
     Item = TypeVar("Item")
@@ -22,18 +23,14 @@ _STACK_BYTES = 256 * 1024
 class Unanswered(FenceError):
     """The work on this item did not end in time; it may still end later."""
 
-    def __str__(self) -> str:
-        return "no answer in time"
+    def __init__(self) -> None:
+        super().__init__("no-answer-in-time", operation="read keys", answer="none")
 
 
 class Patience(Record):
-    """How long to wait: for the first item until `first`, for the others until `rest`, both of time.monotonic(), but
-    for these at least `grace` seconds longer than the first one took: what delayed it may have delayed them, too.
-    """
+    """How long to wait: until this, of time.monotonic()."""
 
-    first: float
-    rest: float
-    grace: float = 0.0
+    until: float
 
 
 def on_each(
@@ -44,44 +41,76 @@ def on_each(
     What is not done in time is Unanswered; patience None: wait for all.
     A single item is worked on right here, without a thread and however long it takes.
     """
-    if len(items) <= 1:
-        return [_guarded(work, item) for item in items]
-    import threading
+    if not items:
+        return []
+    if len(items) == 1:
+        try:
+            return [work(items[0])]
+        except FenceError as error:
+            return [error]
+    return _in_threads(work, items, patience)
 
+
+def in_time(work: Callable[[Item], Result], item: Item, patience: Patience) -> Result | FenceError:
+    """As `on_each` for a single item, which is not waited for longer either."""
+    return _in_threads(work, [item], patience)[0]
+
+
+def _in_threads(
+    work: Callable[[Item], Result], items: list[Item], patience: Patience | None
+) -> list[Result | FenceError]:
+    """A thread for each item. Where the system has no more of them, those that are there do the rest."""
     results: list[Result | FenceError] = [Unanswered() for _ in items]
     crashes: list[BaseException] = []
+    left = list(range(len(items)))
+    done = [_thread.allocate_lock() for _ in items]
 
-    def run(position: int) -> None:
-        try:
-            results[position] = _guarded(work, items[position])
-        except BaseException as error:  # handed to the caller, who would never see it otherwise
-            crashes.append(error)
+    def run() -> None:
+        while (position := _take(left)) is not None:
+            try:
+                results[position] = work(items[position])
+            except FenceError as error:
+                results[position] = error
+            except BaseException as error:  # handed to the caller, who would never see it otherwise
+                crashes.append(error)
+            done[position].release()
 
-    threading.stack_size(_STACK_BYTES)
-    threads = [threading.Thread(target=run, args=(position,), daemon=True) for position in range(len(items))]
-    for position, thread in enumerate(threads):
-        try:
-            thread.start()
-        except RuntimeError as error:  # the system has none left; what the others do still counts
-            results[position] = FenceError(f"not begun: {error}")
-    _join(threads, patience)
+    for lock in done:
+        lock.acquire()
+    started, failure = _start(run, len(items))
+    if started:
+        _wait(done, patience)
     if crashes:
         raise crashes[0]
+    while (position := _take(left)) is not None:
+        if failure:
+            results[position] = FenceError("not-begun", operation="start a thread", answer=failure)
     return list(results)
 
 
-def _join(threads: list[Thread], patience: Patience | None) -> None:
-    first, rest = threads[0], threads[1:]
-    if first.ident:  # else it could not be started
-        first.join(None if patience is None else max(0.0, patience.first - time.monotonic()))
-    until = None if patience is None else max(patience.rest, time.monotonic() + patience.grace)
-    for thread in rest:
-        if thread.ident:
-            thread.join(None if until is None else max(0.0, until - time.monotonic()))
-
-
-def _guarded(work: Callable[[Item], Result], item: Item) -> Result | FenceError:
+def _take(left: list[int]) -> int | None:
     try:
-        return work(item)
-    except FenceError as error:
-        return error
+        return left.pop(0)
+    except IndexError:
+        return None
+
+
+def _start(run: Callable[[], None], most: int) -> tuple[int, str]:
+    """Start so many threads; how many there are, and why not more."""
+    _thread.stack_size(_STACK_BYTES)
+    failures = []
+    for _ in range(most):
+        try:
+            _thread.start_new_thread(run, ())
+        except RuntimeError as error:
+            failures.append(str(error))
+    return most - len(failures), failures[0] if failures else ""
+
+
+def _wait(done: list[LockType], patience: Patience | None) -> None:
+    if patience is None:
+        for lock in done:
+            lock.acquire()
+        return
+    for lock in done:
+        lock.acquire(timeout=max(0.0, patience.until - time.monotonic()))

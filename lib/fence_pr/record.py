@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, ClassVar, NoReturn
 
     from typing_extensions import dataclass_transform
 else:
@@ -17,30 +17,28 @@ else:
         return lambda cls: cls
 
 
+_MISSING = object()
+
+
 @dataclass_transform(frozen_default=True)
 class Record:
     """Base of a class whose annotations are its fields, in order, with defaults as class attributes."""
 
-    def __init__(self, *values: Any, **named: Any) -> None:
-        fields = self._fields()
-        if len(values) > len(fields):
-            raise TypeError(f"{type(self).__name__} takes {len(fields)} fields, not {len(values)}")
-        given = dict(zip(fields, values))
-        for name, value in named.items():
-            if name not in fields or name in given:
-                raise TypeError(f"{type(self).__name__}: unexpected or repeated field {name}")
-            given[name] = value
-        for name in fields:
-            if name not in given and not hasattr(type(self), name):
-                raise TypeError(f"{type(self).__name__}: field {name} is missing")
-            object.__setattr__(self, name, given[name] if name in given else getattr(type(self), name))
+    _fields: ClassVar[dict[str, Any]] = {}  # name → default
 
-    @classmethod
-    def _fields(cls) -> list[str]:
-        names: list[str] = []
-        for base in reversed(cls.__mro__):
-            names += [name for name in getattr(base, "__annotations__", {}) if name not in names]
-        return names
+    def __init_subclass__(cls) -> None:
+        own = getattr(cls, "__annotations__", {})
+        cls._fields = {**cls._fields, **{name: getattr(cls, name, _MISSING) for name in own}}
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        fields, mine = self._fields, self.__dict__
+        mine.update(fields)
+        mine.update(zip(fields, values))
+        mine.update(named)
+        if len(values) > len(fields) or (named and not named.keys() <= set(list(fields)[len(values) :])):
+            raise TypeError(f"{type(self).__name__}: too many, unexpected or repeated fields: {values}, {named}")
+        if _MISSING in mine.values():
+            raise TypeError(f"{type(self).__name__}: fields are missing: {values}, {named}")
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable")

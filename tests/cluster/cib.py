@@ -21,19 +21,25 @@ OPTIONS = {"stonith-enabled": "true", "dc-deadtime": "2s", "stonith-timeout": "6
 MONITOR_SECONDS = 5
 
 
-def corosync_conf(nodes: Sequence[str], more_quorum: Mapping[str, object] | None = None) -> str:
-    """The nodes' /etc/corosync/corosync.conf. One node of two has quorum; more_quorum: settings on top of that."""
-    members = "".join(
-        _block("node", {"name": node, "nodeid": NODES.index(node) + 1, "ring0_addr": ring_address(node)}, 4)
-        for node in nodes
-    )
+def corosync_conf(
+    nodes: Sequence[str],
+    more_quorum: Mapping[str, object] | None = None,
+    *,
+    cluster_name: str = CLUSTER,
+    named: bool = True,
+) -> str:
+    """The nodes' /etc/corosync/corosync.conf. One node of two has quorum; more_quorum: settings on top of that.
+
+    named: whether the nodelist has names, or addresses only
+    """
+    members = "".join(_block("node", _member(node, named=named), 4) for node in nodes)
     quorum: dict[str, object] = {"provider": "corosync_votequorum"}
     if len(nodes) == 2:
         quorum |= {"two_node": 1, "wait_for_all": 0}
     quorum |= more_quorum or {}
     totem: dict[str, object] = {
         "version": 2,
-        "cluster_name": CLUSTER,
+        "cluster_name": cluster_name,
         "transport": "knet",
         "token": TOKEN_MILLISECONDS,
         "token_coefficient": 0,
@@ -48,6 +54,11 @@ def corosync_conf(nodes: Sequence[str], more_quorum: Mapping[str, object] | None
     }
     text = "".join(_block(name, part) for name, part in parts.items())
     return f"{text}nodelist {{\n{members}}}\n"
+
+
+def _member(node: str, *, named: bool) -> dict[str, object]:
+    name: dict[str, object] = {"name": node} if named else {}
+    return {**name, "nodeid": NODES.index(node) + 1, "ring0_addr": ring_address(node)}
 
 
 def _block(name: str, settings: Mapping[str, object], indent: int = 0) -> str:

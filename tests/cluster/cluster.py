@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from tests.cluster import cib, state
 from tests.cluster.inside import writer
 from tests.cluster.inside.records import Record
+from tests.cluster.setup import FILE_SYSTEM, RAW
 from tests.lab import kernels
 from tests.lab.fabric import Fabric
+from tests.lab.inside.layout import CLUSTER, ring_address
+from tests.lab.inside.load import Report, number_in
 from tests.lab.inside.pr import IGNORE_KEY, LAB_KEY
+from tests.lab.inside.transfers import BLOCK
+from tests.lab.load import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tests.cluster.root import Stack
+    from tests.cluster.setup import Setup
     from tests.cluster.state import State
     from tests.lab.cluster import Reservation as LunReservation
     from tests.lab.fabric import Host
@@ -35,30 +41,17 @@ NO_REBOOT = ("noreboot",)
 STACK_MODULE = ["python3", "-m", "tests.cluster.inside.stack"]
 CRM_MON = ["crm_mon", "--one-shot", "--output-as=xml", "--inactive", "--fence-history=3"]
 LAST_LINES = 60
+# What nodes and remote nodes know each other by.
+AUTHENTICATION = {"/etc/pacemaker/authkey": "a key of the lab's, known to all who read this\n"}
 # libqb, on every connection between daemons.
 NOISE = "failed to chown directory (/dev/shm/qb-"
 
-# A disk is named by its LUN or by the number of its namespace. Every node writes to RAW; FILE_SYSTEM has one.
-RAW: tuple[str | int, ...] = ("a", 1)
-FILE_SYSTEM = "b"
 MOUNT_POINT, DIARY = "/shared", "/shared/diary"
 WRITER, DUMMY, DATA = "writer", "dummy", "diary"
 
 
 class NotReached(AssertionError):
     """What was waited for did not come."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """Nodes, the disks and parameters of the fence device, options of the cluster, and settings of its quorum."""
-
-    nodes: Sequence[str] = ("n1", "n2")
-    disks: Sequence[str | int] = (*RAW, FILE_SYSTEM)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, str] = field(default_factory=dict)
-    quorum: Mapping[str, object] = field(default_factory=dict)
-    agent: str = cib.AGENT
 
 
 class PacemakerCluster:
@@ -75,10 +68,10 @@ class PacemakerCluster:
         self.spoilt = False
         self._harmed: set[str] = set()
         self._heard: dict[str, int] = {}
-        hosts = dict.fromkeys(setup.nodes, kernel)
+        hosts = dict.fromkeys([*setup.nodes, *setup.strangers], kernel)
         self.fabric = Fabric(kernel, hosts, stack.folder(), arguments=NO_REBOOT, memory_mib=MEMORY_MIB)
         try:
-            _at_once(self._connect, setup.nodes)
+            _at_once(self._connect, hosts)
             host = self.any_host()
             host.run(["mkfs.ext4", "-q", self.path(FILE_SYSTEM)], check=True)
             # "Pacemaker 2.1.5-4+deb12u1", and more lines
@@ -95,16 +88,30 @@ class PacemakerCluster:
         return self.fabric.hosts[name]
 
     def any_host(self) -> Host:
-        """Some host that runs."""
-        return next(host for host in self.fabric.hosts.values() if _answers(host))
+        """Some node that runs."""
+        return next(host for name, host in self.fabric.hosts.items() if name in self.setup.nodes and _answers(host))
 
     # ---- nodes come and go
 
-    def start(self, *names: str) -> None:
-        """Start the daemons on these nodes (on all, if none is named), all at once."""
-        files = {"/etc/corosync/corosync.conf": cib.corosync_conf(self.setup.nodes, self.setup.quorum)}
-        given = json.dumps({"files": files, "cib": self.configuration()})
-        _at_once(lambda name: self._stack(name, "start", given), names or self.setup.nodes)
+    def start(self, *names: str, called: Mapping[str, str] | None = None) -> None:
+        """Start the daemons on these nodes (on all, if none is named), all at once.
+
+        called: node → what its corosync.conf calls the cluster, where that is not what the others' does
+        """
+        setup, own_names = self.setup, called or {}
+
+        def start(name: str) -> None:
+            cluster_name = own_names.get(name, CLUSTER)
+            conf = cib.corosync_conf(setup.nodes, setup.quorum, cluster_name=cluster_name, named=setup.named)
+            files = {"/etc/corosync/corosync.conf": conf, **AUTHENTICATION}
+            self._stack(name, "start", json.dumps({"files": files, "cib": self.configuration()}))
+
+        _at_once(start, names or setup.nodes)
+
+    def start_remote(self, name: str) -> None:
+        """Start the daemon of a remote node on a host that is no node, and has no corosync.conf."""
+        self[name].run(["rm", "-f", "/etc/corosync/corosync.conf"], check=True)
+        self._stack(name, "remote", json.dumps({"files": AUTHENTICATION, "address": ring_address(name)}))
 
     def leave(self, name: str) -> None:
         """Let a node leave the cluster in good order."""
@@ -143,6 +150,16 @@ class PacemakerCluster:
         """End `hang`: what waited goes on."""
         self[name].resume(lun)
 
+    @contextmanager
+    def nvme_target_gone(self) -> Iterator[None]:
+        """While it lasts no node reaches a namespace; they connect again by themselves afterwards."""
+        self._harmed.update(self.setup.nodes)
+        self.fabric.storage.call("nvme_leave")
+        try:
+            yield
+        finally:
+            self.fabric.storage.call("nvme_come_back")
+
     def power_on(self, *names: str) -> None:
         """Boot crashed nodes and connect them to the storage; the cluster is not started there."""
 
@@ -175,7 +192,7 @@ class PacemakerCluster:
         return all(view.nodes.get(name) == state.OFFLINE for name in names)
 
     def _views(self) -> list[State]:
-        return [self.view(name) for name, host in self.fabric.hosts.items() if _answers(host)]
+        return [self.view(name) for name in self.setup.nodes if _answers(self[name])]
 
     def wait_until_whole(self) -> None:
         """Until all nodes are in again and everything runs: no harm is left, and no fencing of before is remembered."""
@@ -261,8 +278,9 @@ class PacemakerCluster:
         for name, host in self.fabric.hosts.items():
             parts.append(f"--- {name}{'' if _answers(host) else ' is off'}")
             if _answers(host):
-                logged = [line for line in host.syslog() if NOISE not in line]
-                parts += [host.run(["crm_mon", "-1rm3"]).stdout, *logged[-LAST_LINES:]]
+                if name in self.setup.nodes:
+                    parts.append(host.run(["crm_mon", "-1rm3"]).stdout)
+                parts += [line for line in host.syslog() if NOISE not in line][-LAST_LINES:]
         return "\n".join(parts)
 
     # ---- what the disks say
@@ -294,29 +312,33 @@ class PacemakerCluster:
                 self.any_host().pr(disk, "clear", LAB_KEY)
         assert not any(self.reservation(disk).keys for disk in self.setup.disks)
 
-    def landed(self, disk: str | int, writer_node: str) -> int:
-        """The number of the node's last write to a raw disk, as the disk has it now."""
-        where = writer.block(writer_node)
-        reader = ["dd", f"if={self.path(disk)}", "bs=4096", f"skip={where}", "count=1", "iflag=direct", "status=none"]
-        block = self.any_host().run(reader, check=True).stdout_bytes
-        return int(writer.NUMBER.unpack_from(block)[0])
+    def store(self, disk: str | int) -> Store:
+        """What is below a disk."""
+        return Store(self.fabric.storage, f"lun-{disk}" if isinstance(disk, str) else f"namespace-{disk}")
 
-    def writes(self, name: str, disk: str | int) -> Record:
+    def hold(self, milliseconds: int) -> None:
+        """From now on every write to every disk takes so long."""
+        for disk in self.setup.disks:
+            self.store(disk).hold(milliseconds)
+
+    def landed(self, disk: str | int, writer_node: str) -> list[int]:
+        """The numbers of the node's last writes to a raw disk, one a writer, as its store has them now."""
+        blocks = self.store(disk).content(writer.offset(writer_node), writer.WRITERS * BLOCK)
+        return [number_in(blocks[start : start + BLOCK]) for start in range(0, len(blocks), BLOCK)]
+
+    def writes(self, name: str, disk: str | int) -> Report:
         """What the node's WRITER knows of its writes to a raw disk."""
-        return self._record(name, f"/run/writer/{self.path(disk).rpartition('/')[2]}")
+        return Report.read(self[name].run(["cat", f"/run/writer/{self.path(disk).rpartition('/')[2]}"]).stdout)
 
     def diary_writes(self, name: str) -> Record:
         """What the node's appender to the diary knows of its writes."""
-        return self._record(name, "/run/diary/record")
+        said = self[name].run(["cat", "/run/diary/record"])
+        return Record(**json.loads(said.stdout)) if said.returncode == 0 else Record()
 
     def diary(self, name: str) -> list[tuple[int, str]]:
         """The diary as the node that has it mounted reads it: number and node of each line."""
         lines = self[name].run(["cat", DIARY], check=True).stdout.splitlines()
         return [(int(number), node) for number, node in map(str.split, lines)]
-
-    def _record(self, name: str, file: str) -> Record:
-        said = self[name].run(["cat", file])
-        return Record(**json.loads(said.stdout)) if said.returncode == 0 else Record()
 
     def _reservation_text(self, disk: str | int) -> str:
         about = self.reservation(disk)

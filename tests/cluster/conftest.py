@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster import root, table
-from tests.cluster.cluster import NotReached, PacemakerCluster, Setup
+from tests.cluster import latency, root, table
+from tests.cluster.cluster import NotReached, PacemakerCluster
+from tests.cluster.setup import Setup
 from tests.lab.errors import LabError
 from tests.lab.inside.layout import NODES
 from tests.lab.plugin import or_not_covered
@@ -26,12 +27,15 @@ class Clusters:
 
     def __init__(self) -> None:
         self.current: PacemakerCluster | None = None
+        # That a write takes the disks of whatever cluster runs.
+        self.milliseconds = 0
 
     def new(self, stack: Stack, setup: Setup) -> PacemakerCluster:
         """A cluster whose daemons have not been started; the one before is gone."""
         self.stop()
         self.current = or_not_covered(lambda: PacemakerCluster(stack, setup))
         self.current.spoilt = True
+        self.current.hold(self.milliseconds)
         return self.current
 
     def whole(self, stack: Stack, setup: Setup) -> PacemakerCluster:
@@ -40,6 +44,7 @@ class Clusters:
         if found and not found.spoilt and (found.stack, found.setup) == (stack, setup):
             # A test that failed may have left it beyond repair.
             with contextlib.suppress(LabError, NotReached):
+                found.hold(self.milliseconds)
                 found.mend()
                 return found
         found = self.new(stack, setup)
@@ -80,6 +85,12 @@ def clusters(request: pytest.FixtureRequest) -> Iterator[Clusters]:
     request.config.stash[CLUSTERS].stop()
 
 
+@pytest.fixture(autouse=True)
+def _latency(request: pytest.FixtureRequest, clusters: Clusters) -> None:
+    """That of the scenario, before its cluster is asked for."""
+    clusters.milliseconds = latency.of(request.function.__name__)
+
+
 @pytest.fixture
 def two(clusters: Clusters, stack: Stack) -> PacemakerCluster:
     """A cluster of two nodes that runs in full."""
@@ -104,7 +115,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     others = [value for parameter, value in item.callspec.params.items() if parameter != "stack"]
     pacemaker = cluster.pacemaker if cluster else ""
     transport = table.transport(cluster.setup.disks) if cluster else ""
-    report.user_properties.append((table.SCENARIO, (table.name(item.originalname, others), pacemaker, transport)))
+    store = f"{latency.of(item.originalname)} ms"
+    said = (table.name(item.originalname, others), pacemaker, transport, store)
+    report.user_properties.append((table.SCENARIO, said))
     if report.failed and cluster:
         with contextlib.suppress(LabError):
             report.sections.append(("the cluster", cluster.story()))

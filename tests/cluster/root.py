@@ -36,7 +36,10 @@ STACK = (
 
 @dataclass(frozen=True)
 class Stack:
-    """The cluster stack of a Debian suite. alone: packages without what they depend on (Ruby, cloud libraries)."""
+    """The cluster stack of a Debian suite.
+
+    alone: packages without what they depend on (Ruby, cloud libraries), and although they conflict with another
+    """
 
     suite: str
     alone: tuple[str, ...]
@@ -59,7 +62,10 @@ class Stack:
             records.symlink_to("../../etc/iscsi")
 
 
-BOOKWORM = Stack("bookworm", ("pcs", "fence-agents", "python3-pkg-resources", "dlm-controld"))
-FORKY = Stack("forky", ("pcs", "fence-agents-common", "fence-agents-scsi", "fence-agents-mpath", "dlm-controld"))
+BOOKWORM = Stack("bookworm", ("pcs", "fence-agents", "python3-pkg-resources", "dlm-controld", "pacemaker-remote"))
+FORKY = Stack(
+    "forky",
+    ("pcs", "fence-agents-common", "fence-agents-scsi", "fence-agents-mpath", "dlm-controld", "pacemaker-remote"),
+)
 # Pacemaker 2.1, and the newest 3.
 STACKS = (BOOKWORM, FORKY)

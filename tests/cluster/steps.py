@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cluster.cluster import DATA, FILE_SYSTEM, RAW
+from tests.cluster.cluster import DATA
+from tests.cluster.inside import writer
+from tests.cluster.setup import FILE_SYSTEM, RAW
+from tests.lab.load import bearable_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from tests.cluster.cluster import PacemakerCluster
+    from tests.lab.inside.load import Report
 
 # What the kernel makes of a reservation conflict.
 REFUSED = "EBADE"
@@ -57,22 +63,49 @@ def wait_for_take_over(cluster: PacemakerCluster, survivor: str, lost: str) -> N
     cluster.until(lambda: cluster.view(survivor).active[DATA] & rest, "the file system is on a node that lives")
 
 
+def assert_unharmed(cluster: PacemakerCluster, *names: str) -> None:
+    """Since their writers started these nodes wrote to the raw disks all the time: no error, no pause, nothing lost."""
+    for name in names:
+        for disk in RAW:
+            report = cluster.writes(name, disk)
+            assert report.ok, (name, disk, report)
+            assert not report.errors, (name, disk, report)
+            assert max(report.longest, report.silent) < bearable_seconds(report), (name, disk, report)
+            assert_landed(cluster, name, {disk: acknowledged(report)})
+
+
+def acknowledged(report: Report) -> list[int]:
+    """The number of each writer's last write that succeeded."""
+    return [block.acknowledged for block in report.blocks]
+
+
+def assert_landed(cluster: PacemakerCluster, name: str, wanted: Mapping[str | int, Sequence[int]]) -> None:
+    """None of these writes is lost."""
+    for disk, numbers in wanted.items():
+        assert all(now >= number for now, number in zip(cluster.landed(disk, name), numbers, strict=True)), (name, disk)
+
+
 def wait_until_refused(cluster: PacemakerCluster, fenced: str) -> None:
-    """Until every raw disk has refused a write of the node, and tried others since."""
+    """Until every raw disk has refused each writer of the node, and they go on trying."""
     for disk in RAW:
         cluster.until(
-            lambda: cluster.writes(fenced, disk).answers[-1:] == [REFUSED],  # noqa: B023 - called in this very round
+            lambda: {block.answer for block in cluster.writes(fenced, disk).blocks} == {REFUSED},  # noqa: B023
             f"{disk} refuses the writes of {fenced}",
         )
-        tried = cluster.writes(fenced, disk).tried
-        cluster.until(lambda: cluster.writes(fenced, disk).tried > tried + 5, f"{fenced} goes on trying")  # noqa: B023
+        tried = cluster.writes(fenced, disk).errors[REFUSED]
+        cluster.until(
+            lambda: cluster.writes(fenced, disk).errors[REFUSED] > tried + writer.WRITERS,  # noqa: B023
+            f"{fenced} goes on trying",
+        )
 
 
-def assert_nothing_landed_since(cluster: PacemakerCluster, fenced: str, landed: dict[str | int, int]) -> None:
+def assert_nothing_landed_since(
+    cluster: PacemakerCluster, fenced: str, landed: Mapping[str | int, Sequence[int]]
+) -> None:
     """No write of the node, acknowledged or not, since `landed` was read; and none lost that had been acknowledged."""
-    for disk, number in landed.items():
-        assert cluster.landed(disk, fenced) == number
-        assert cluster.writes(fenced, disk).acknowledged <= number
+    for disk, numbers in landed.items():
+        assert cluster.landed(disk, fenced) == numbers
+        assert_landed(cluster, fenced, {disk: acknowledged(cluster.writes(fenced, disk))})
 
 
 def assert_diary_is_whole(cluster: PacemakerCluster, keeper: str, acknowledged: int = 0) -> None:
@@ -110,5 +143,5 @@ def comes_back(cluster: PacemakerCluster, name: str) -> None:
     cluster.wait_until_whole()
     assert_registered_before_anything_started(cluster, name)
     for disk in RAW:
-        cluster.until(lambda: cluster.writes(name, disk).acknowledged, f"{name} writes again")  # noqa: B023
-        assert cluster.writes(name, disk).answers == ["ok"]
+        cluster.until(lambda: cluster.writes(name, disk).ok, f"{name} writes again")  # noqa: B023
+        assert not cluster.writes(name, disk).errors

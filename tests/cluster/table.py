@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pytest
 
 SCENARIO = "scenario"
-HEAD = ("scenario", "Pacemaker", "transport", "result", "time")
+HEAD = ("scenario", "Pacemaker", "transport", "store", "result", "time")
 
 
 def name(function: str, parameters: Iterable[object]) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster import cib, steps
-from tests.cluster.cluster import DATA, DUMMY, RAW, WRITER, Setup
+from tests.cluster.cluster import DATA, DUMMY, WRITER
+from tests.cluster.setup import RAW, Setup
 from tests.lab.fabric import PATHS, RING
 from tests.lab.inside.layout import NODES
 
@@ -39,9 +40,7 @@ def test_of_three_nodes_one_loses_its_power_and_the_other_two_go_on(three: Pacem
     three.crash(lost)
     rest = sorted({*NODES} - {lost})
     steps.wait_for_take_over(three, rest[0], lost)
-    for name in rest:
-        for disk in RAW:
-            assert three.writes(name, disk).answers == ["ok"]
+    steps.assert_unharmed(three, *rest)
     steps.assert_diary_is_whole(three, steps.place_of_data(three), acknowledged)
     steps.comes_back(three, lost)
     steps.assert_file_system_is_clean(three)
@@ -60,9 +59,7 @@ def test_of_three_nodes_the_one_without_quorum_is_shut_out_and_fences_nobody(thr
     assert not three.view(lost).fencing
     assert not three.complaints(lost)
     steps.assert_nothing_landed_since(three, lost, landed)
-    for name in rest:
-        for disk in RAW:
-            assert three.writes(name, disk).answers == ["ok"]
+    steps.assert_unharmed(three, *rest)
     steps.assert_diary_is_whole(three, steps.place_of_data(three), three.diary_writes(lost).acknowledged)
     steps.comes_back(three, lost)
     steps.assert_file_system_is_clean(three)
@@ -104,9 +101,7 @@ def test_a_node_that_loses_its_storage_alone_is_fenced_and_the_others_go_on(thre
     assert all(device in asked.stderr for device in three.devices())
     for disk in three.setup.disks:
         assert three.registered(disk) == frozenset(rest)
-    for name in rest:
-        for disk in RAW:
-            assert three.writes(name, disk).answers == ["ok"]
+    steps.assert_unharmed(three, *rest)
     _watch_the_mount(three, {}, {})
     steps.comes_back(three, lost)
     steps.assert_file_system_is_clean(three)
@@ -125,8 +120,7 @@ def test_the_last_of_three_nodes_fences_and_goes_on_alone_where_the_quorum_may_s
             assert three.registered(disk) == rest
         three.until(lambda: three.view("n1").active[DATA] & rest, "the file system is on a node that lives")  # noqa: B023
         acknowledged = three.diary_writes("n1").acknowledged
-    for disk in RAW:
-        assert three.writes("n1", disk).answers == ["ok"]
+    steps.assert_unharmed(three, "n1")
     assert three.view("n1").quorum
     three.until(lambda: three.diary_writes("n1").acknowledged > acknowledged, "n1 writes the diary")
     steps.assert_diary_is_whole(three, "n1")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster import steps
-from tests.cluster.cluster import RAW
+from tests.cluster.setup import RAW
 from tests.lab.fabric import RING
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 def test_a_node_is_registered_on_every_disk_before_any_resource_starts_on_it(two: PacemakerCluster) -> None:
     for name in two.setup.nodes:
         steps.assert_registered_before_anything_started(two, name)
-        for disk in RAW:
-            assert two.writes(name, disk).answers == ["ok"]
+    steps.assert_unharmed(two, *two.setup.nodes)
 
 
 @pytest.mark.slow
@@ -27,15 +26,13 @@ def test_a_node_is_registered_on_every_disk_before_any_resource_starts_on_it(two
 def test_a_node_that_loses_its_power_is_shut_out_the_other_goes_on_and_it_comes_back(two: PacemakerCluster) -> None:
     lost = steps.place_of_data(two)
     survivor = steps.other(two, lost)
-    acknowledged = {disk: two.writes(lost, disk).acknowledged for disk in RAW}
+    acknowledged = {disk: steps.acknowledged(two.writes(lost, disk)) for disk in RAW}
     in_diary = two.diary_writes(lost).acknowledged
     two.crash(lost)
     steps.wait_for_take_over(two, survivor, lost)
-    landed = {disk: two.landed(disk, lost) for disk in RAW}
-    assert all(landed[disk] >= acknowledged[disk] for disk in RAW)
+    steps.assert_landed(two, lost, acknowledged)
     assert not two.complaints(survivor)
-    for disk in RAW:
-        assert two.writes(survivor, disk).answers == ["ok"]
+    steps.assert_unharmed(two, survivor)
     steps.assert_diary_is_whole(two, survivor, in_diary)
     steps.comes_back(two, lost)
 
@@ -55,8 +52,7 @@ def test_of_two_nodes_that_lose_sight_of_each_other_exactly_one_survives_and_the
     assert not two.view(loser).fenced(survivor)
     assert _survivor(two) == survivor
     steps.assert_nothing_landed_since(two, loser, landed)
-    for disk in RAW:
-        assert two.writes(survivor, disk).answers == ["ok"]
+    steps.assert_unharmed(two, survivor)
     steps.assert_diary_is_whole(two, survivor, two.diary_writes(loser).acknowledged)
     two.crash(loser)
     two.heal(survivor, RING)  # it may be the one that was cut off: the other would start alone, and fence it
@@ -74,19 +70,19 @@ def _survivor(cluster: PacemakerCluster) -> str:
 def test_a_node_that_stands_still_and_goes_on_later_changes_nothing_on_any_disk(two: PacemakerCluster) -> None:
     lost = steps.place_of_data(two)
     survivor = steps.other(two, lost)
-    before = {disk: two.writes(lost, disk).acknowledged for disk in RAW}
+    before = {disk: steps.acknowledged(two.writes(lost, disk)) for disk in RAW}
     two.freeze(lost)
     steps.wait_for_take_over(two, survivor, lost)
     landed = {disk: two.landed(disk, lost) for disk in RAW}
-    assert all(landed[disk] >= before[disk] for disk in RAW)
+    steps.assert_landed(two, lost, before)
     two.thaw(lost)
     steps.wait_until_refused(two, lost)
     acknowledged = two.diary_writes(lost).acknowledged
     two.crash(lost)
     steps.wait_for_take_over(two, survivor, lost)
     steps.assert_diary_is_whole(two, survivor, acknowledged)
-    for disk, number in landed.items():
-        assert two.landed(disk, lost) == number
+    for disk, numbers in landed.items():
+        assert two.landed(disk, lost) == numbers
     steps.comes_back(two, lost)
     steps.assert_file_system_is_clean(two)
 

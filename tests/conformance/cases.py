@@ -142,7 +142,7 @@ def registering() -> Iterator[Case]:
         """
         A register    | ok | A  | none | +1
         A register    | ok | A  | none | +1
-        A register A' | ok | A' | none | +1
+        A register A' | ok | A' | none | scsi +2, nvme +1
         """,
     )
     yield case(

@@ -141,7 +141,7 @@ DEVIATIONS = (
         BEFORE_6_9,
         says="a command that met a unit attention is done again (SAM-5 5.14)",
         does="the SCSI disk driver returns 2, and the command has not been carried out",
-        why="it does not retry (drivers/scsi/sd.c); the neutral layer repeats",
+        why="it does not retry (drivers/scsi/sd.c); the neutral layer reads before it registers",
         shown=(
             Shown(
                 "who has been preempted registers again at the first attempt",
@@ -251,6 +251,16 @@ DEVIATIONS = (
         does="LIO aborts only those of a victim that holds the reservation; other writes still land afterwards",
         why="core_scsi3_pr_reservation_check",
         pinned="tests/fencing/test_abort.py::test_lio_aborts_nothing_of_a_victim_that_does_not_hold_the_reservation",
+    ),
+    Deviation(
+        SCSI,
+        ANY_KERNEL,
+        says="preempt-and-abort harms only the nexuses that it removes (SPC-4 5.14.11.5)",
+        does="LIO never answers, and the sender's session is lost with its writes (seen on 6.1, 6.12, 7.2, 7.3),"
+        " where the victim holds the reservation and the sender has writes in flight on a store that is not instant",
+        why="core_tmr_drain_state_list waits in the thread that receives for the sender's session; hence the agent"
+        " sends LIO a plain preempt",
+        pinned="tests/fencing/test_abort_that_hangs.py::test_until_the_session_is_given_up",
     ),
     Deviation(
         ("multipath",),

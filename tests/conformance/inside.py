@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, "/project")
 sys.path.insert(0, "/project/lib")
 
-from fence_pr import device, nvme, pr_ioctl, reservation, scsi
 from fence_pr.errors import ReservationError
+from fence_pr.storage import device, nvme, pr_ioctl, scsi
+from fence_pr.storage.open import open_disk
 from tests.conformance.vocabulary import KEYS, type_number
 from tests.lab.inside import nvme as lab_nvme
 from tests.lab.inside import pr, target, transfers
@@ -51,13 +52,14 @@ class Host:
         self.key = KEYS[name[0]]
         self.nvme = disk.kind == device.NVME
         self.node, self.paths = disk.node, disk.paths or (disk.node,)
-        self.disk = reservation.open_disk(disk, Watch())
+        self.disk = open_disk(disk, Watch())
 
     def perform(self, verb: str, words: Sequence[str]) -> None:
         """One command; raises ReservationError."""
         own = KEYS[words[-1]] if "with" in words else self.key
         if verb == "register":
-            self.disk.register(KEYS[words[0]] if words else own)
+            self.disk.snapshot()  # as 'on' does: a REGISTER that adds is sent once, and must not meet a unit attention
+            self.disk.register(KEYS[words[0]] if words else own, judge=lambda _key: None)  # any may be replaced
         elif verb == "reserve":
             self.disk.reserve(own, type_number(words[0]))
         elif verb in ("preempt", "preempt-and-abort"):

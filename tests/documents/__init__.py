@@ -1,4 +1,4 @@
-"""Documents made from the code: golden metadata, and parts of README.md, man page, bash completion and rpm spec.
+"""Documents made from the code: metadata, a picture, and parts of README.md, man pages, bash completion and rpm spec.
 
 `make documents` writes them; a test compares.
 """
@@ -16,12 +16,13 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(PROJECT / "lib"))
 
 from fence_pr import __version__, metadata  # noqa: E402
-from tests.documents import completion, man_page, readme  # noqa: E402
+from tests.documents import completion, man_page, messages, readme, rooms  # noqa: E402
 from tests.documents.filling import filled  # noqa: E402
 
 # Documents that a person writes, and what fills their marked parts.
 PARTLY_MADE: dict[str, Callable[[], dict[str, list[str]]]] = {
     "README.md": readme.parts,
+    "docs/messages.md": messages.parts,
     "man/fence_pr_ioctl.8": man_page.agent_parts,
     "man/pr_fence_guard.8": man_page.guard_parts,
     "completion/fence_pr_ioctl": completion.parts,
@@ -31,7 +32,7 @@ PARTLY_MADE: dict[str, Callable[[], dict[str, list[str]]]] = {
 
 def documents() -> dict[Path, str]:
     """Each file and what it must contain."""
-    made = {PROJECT / "metadata" / "fence_pr_ioctl.xml": metadata.xml()}
+    made = {PROJECT / "metadata" / "fence_pr_ioctl.xml": metadata.xml(), rooms.PICTURE: rooms.picture()}
     for name, parts in PARTLY_MADE.items():
         path = PROJECT / name
         made[path] = filled(path.read_text(), parts())

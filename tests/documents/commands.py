@@ -1,4 +1,4 @@
-"""Every command in README.md, docs/*.md and the examples of the manual pages, and which test runs it.
+"""Every command in *.md, the documents and the examples of the manual pages, and which test runs it.
 
 In these documents what is indented by four blanks is commands, a line each; what shows a file or an output is fenced by
 three backticks. Between single backticks, more than one word is a command, too, or one of PHRASES.
@@ -7,13 +7,15 @@ three backticks. Between single backticks, more than one word is a command, too,
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-DOCUMENTS = (
-    "README.md",
-    *(str(path.relative_to(PROJECT)) for place in ("docs/*.md", "man/*.8") for path in sorted(PROJECT.glob(place))),
+DOCUMENTS = tuple(
+    str(path.relative_to(PROJECT))
+    for place in ("*.md", "docs/*.md", "docs/upstream/*.md", "man/*.8")
+    for path in sorted(PROJECT.glob(place))
 )
 MESSAGES = "docs/messages.md"
 # What is indented there are steps of one story, which tests/migration/test_guide.py follows.
@@ -22,30 +24,38 @@ STORY = "docs/migrate.md"
 # Which test runs all commands that begin with a word: it takes them from here, so a new command of one of these
 # programs is run without further ado. A new program needs a test that runs it.
 PACKAGING, PROGRAMS, UNIT = "tests/packaging/builds.py", "tests/programs/documented.py", "tests/unit/test_documents.py"
+REPORT = "tests/conformance/test_upstream.py"
 RUN_BY = {
     "crm": PROGRAMS,
     "crm_resource": PROGRAMS,
     "dpkg-buildpackage": PACKAGING,
     "fence_pr_ioctl": PROGRAMS,
     "git": PACKAGING,
+    "grep": PROGRAMS,
     "make": UNIT,
     "man": UNIT,
     "pcs": PROGRAMS,
+    "pr_fence_guard": UNIT,
     "printf": PROGRAMS,
     "python3": UNIT,
     "rpmbuild": PACKAGING,
     "sg_persist": PROGRAMS,
+    "sh": REPORT,
     "stonith_admin": PROGRAMS,
     "systemctl": UNIT,
 }
 # Between backticks, of several words, and no command.
-PHRASES = frozenset({"Already OFF", "nvme connect", "reservation_key file", "two_node: 1"})
+PHRASES = frozenset(
+    {"-I -S", "Already OFF", "TYPE_CHECKING = False", "nvme connect", "reservation_key file", "two_node: 1"}
+)
 
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
 _COMMENT = re.compile(r"(^|\s)#.*$", re.MULTILINE)
 _CONTINUED = re.compile(r"\\\n\s*")
 _QUOTED = re.compile(r"`([^`]+)`")
+_LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
+_FILE = re.compile(r"(?:debian|docs|lib|rpm|systemd|tests)/[\w./-]*")
 _EXAMPLE = re.compile(r"^\.nf\n(.*?)^\.fi$", re.MULTILINE | re.DOTALL)
 _MESSAGE = re.compile(r"^\| (`.*?) \|", re.MULTILINE)  # the first cell of a row
 
@@ -61,6 +71,11 @@ class Command:
     def program(self) -> str:
         """The first word."""
         return self.text.split()[0]
+
+    @property
+    def words(self) -> list[str]:
+        """What a shell makes of it."""
+        return shlex.split(self.text)
 
     def __str__(self) -> str:
         return f"{self.document}: {self.text}"
@@ -80,12 +95,6 @@ def run_by(test: str) -> list[Command]:
     return [command for command in all_commands() if RUN_BY.get(command.program) == test]
 
 
-def messages() -> list[str]:
-    """What docs/messages.md quotes as said by the agent, … for what differs from case to case."""
-    rows = _MESSAGE.findall((PROJECT / MESSAGES).read_text())
-    return [quoted for row in rows for quoted in _QUOTED.findall(row)]
-
-
 def files_in(name: str) -> list[str]:
     """What a document shows of files, in its order."""
     return [fenced.split("\n", 1)[1].removesuffix("```") for fenced in _FENCED.findall((PROJECT / name).read_text())]
@@ -103,6 +112,18 @@ def commands_in(text: str) -> list[str]:
         if " " in words and words not in PHRASES:
             found.append((quoted.start(), words))
     return [command for _, command in sorted(found, key=lambda place: place[0])]
+
+
+def pictures_and_links(name: str) -> list[str]:
+    """What a document leads to, other than pages of other places and parts of itself."""
+    found = [link or picture for link, picture in _LINK.findall(_FENCED.sub("", (PROJECT / name).read_text()))]
+    return [place.partition("#")[0] for place in found if not place.startswith(("http://", "https://", "#"))]
+
+
+def files_named(name: str) -> list[str]:
+    """The project's files that a document names between backticks, from the project's folder."""
+    quoted = _QUOTED.findall(_FENCED.sub("", (PROJECT / name).read_text()))
+    return [place for place in quoted if _FILE.fullmatch(place)]
 
 
 def _text(name: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def filled(text: str, parts: Mapping[str, Iterable[str]]) -> str:
     """The text with each part replaced by its lines, indented as its markers are."""
     for name, lines in parts.items():
-        pattern = rf"(?m)^(?P<indent> *)(?P<begin>\S+ begin {name}\n)(?:.*\n)*?(?P<end> *\S+ end {name})$"
+        pattern = rf"(?m)^(?P<indent> *)(?P<begin>\S+ begin {name}(?: -->)?\n)(?:.*\n)*?(?P<end> *\S+ end {name})\b"
         if not re.search(pattern, text):
             pattern = rf"(?P<indent>)(?P<begin><!-- {name} -->\n)(?:\|.*\n)*(?P<end>)"
         found = re.search(pattern, text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import fence_pr
-from fence_pr import guard_options, option_table
+from fence_pr import option_table
+from fence_pr.guard import options
 from fence_pr.option_table import FLAG
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ def agent_parts() -> dict[str, list[str]]:
 def guard_parts() -> dict[str, list[str]]:
     """The lines of each part of the guard's page."""
     return {
-        **_front(guard_options.GUARD, guard_options.SHORTDESC, guard_options.LONGDESC),
-        "options": _options(guard_options.OPTIONS),
+        **_front(options.GUARD, options.SHORTDESC, options.LONGDESC),
+        "options": _options(options.OPTIONS),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fence_pr import metadata
-from fence_pr.option_table import ACTIONS, OPTIONS
+from fence_pr.option_table import ACTIONS, IGNORED, OPTIONS
 
 if TYPE_CHECKING:
     from fence_pr.option_table import Action, Option
@@ -18,7 +18,8 @@ def parts() -> dict[str, list[str]]:
         "options": [
             "| option | default | meaning |",
             "|---|---|---|",
-            *(_option_row(option) for option in OPTIONS if option.advertised),
+            *(_option_row(option) for option in OPTIONS if option.advertised and not option.ignored),
+            f"| {metadata.ignored_names(lambda option: f'`{option.name}`')} | | {IGNORED} |",
         ],
     }
 
@@ -30,4 +31,4 @@ def _action_row(action: Action) -> str:
 def _option_row(option: Option) -> str:
     names = ", ".join(f"`{name}`" for name in ([f"-{option.short}"] if option.short else []) + [option.name])
     default = f"`{option.default}`" if option.default else ""
-    return f"| {names} | {default} | {metadata.description(option)} |"
+    return f"| {names} | {default} | {option.help} |"

@@ -32,6 +32,7 @@ class Call:
     traced   whether its system calls are noted
     site     where it is killed or held, before or after (`moment`) that system call
     kill     who is killed there; if empty it is held until all calls that are held are there
+    program  what is started in the node; "" for a copy of an interpreter that has read this version's modules already
     """
 
     node: str
@@ -42,6 +43,7 @@ class Call:
     site: Site | None = None
     moment: str = "before"
     kill: tuple[str, ...] = ()
+    program: str = ""
 
 
 @dataclass(frozen=True)

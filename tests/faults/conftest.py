@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.proof import Faults
+from tests.tried import Faults
 
 
 @pytest.fixture

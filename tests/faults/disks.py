@@ -57,6 +57,9 @@ class Disks(Protocol):
     def pr(self, node: str, disk: str, name: str, *numbers: int) -> int:
         """One reservation ioctl: 0, or the kernel's positive status, or minus an errno."""
 
+    def fencing(self, disk: str) -> str:
+        """The command with which 'off' removes a node from the disk, as `tracer` calls it."""
+
 
 class LabDisks(Disks, Protocol):
     """Disks that the lab always has."""
@@ -70,6 +73,9 @@ class CaseDisks(Disks, Protocol):
 
     def hosts(self) -> dict[str, str]:
         """Of namespaces: the host identifier, as the target tells it, of each node. LUNs have none."""
+
+
+PREEMPT = {SCSI: "preempt", NVME: "preempt-and-abort"}  # the LUNs are LIO's
 
 
 class ScsiDisks:
@@ -108,6 +114,12 @@ class ScsiDisks:
     def pr(self, node: str, disk: str, name: str, *numbers: int) -> int:
         return self.cluster.nodes[node].pr(disk, name, *numbers)
 
+    def fencing(self, disk: str) -> str:  # noqa: ARG002
+        return PREEMPT[SCSI]
+
+    def store(self, disk: str) -> str:
+        return f"lun-{disk}"
+
 
 class NvmeDisks:
     """Namespaces of nvmet, called ns1 and ns2."""
@@ -145,6 +157,12 @@ class NvmeDisks:
     def pr(self, node: str, disk: str, name: str, *numbers: int) -> int:
         return self._namespaces.pr(node, name, *numbers, number=self._numbers[disk])
 
+    def fencing(self, disk: str) -> str:  # noqa: ARG002
+        return PREEMPT[NVME]
+
+    def store(self, disk: str) -> str:
+        return f"namespace-{self._numbers[disk]}"
+
 
 class MixedDisks:
     """LUNs and namespaces in one call."""
@@ -177,6 +195,9 @@ class MixedDisks:
 
     def pr(self, node: str, disk: str, name: str, *numbers: int) -> int:
         return self._of(disk).pr(node, disk, name, *numbers)
+
+    def fencing(self, disk: str) -> str:
+        return self._of(disk).fencing(disk)
 
     def _of(self, disk: str) -> ScsiDisks | NvmeDisks:
         return self._namespaces if disk in self._namespaces.names else self._luns
@@ -218,6 +239,9 @@ class ManyDisks:
 
     def pr(self, node: str, disk: str, name: str, *numbers: int) -> int:
         return int(self.cluster.guest.call("pr_path", path=self.path(node, disk), name=name, numbers=list(numbers)))
+
+    def fencing(self, disk: str) -> str:  # noqa: ARG002
+        return PREEMPT[self._kind]
 
 
 @contextmanager

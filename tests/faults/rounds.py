@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, "/project")
 sys.path.insert(0, "/project/lib")
 
-from fence_pr import agent, fencing, inspection
+from fence_pr import agent
+from fence_pr.storage import multipath_disk, nvme_disk, scsi_disk
 from tests.faults import tracer
 from tests.lab.inside import nvme, pr, system, target, transfers
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
     State = tuple[int, dict[str, int]]  # the reservation's type, and node → key
 
-# `agent` reads these modules when it needs them.
-READ = (fencing, inspection)
+# `agent` reads these modules when it meets such a disk.
+READ = (multipath_disk, nvme_disk, scsi_disk)
 
 STATE = "run/fence_pr_ioctl"
 OBSERVER = "n3"
@@ -147,13 +148,14 @@ class Case:
         plug = self._loser(before[-1]) if call["plug"] == LOSER else call["plug"]
         devices = ",".join(paths[disk] for disk in self._asked["disks"])
         given = {"action": call["action"], "plug": plug, "devices": devices, "power_timeout": self._asked["limit"]}
+        given["settle_time"] = 0
         text = "".join(f"{name}={value}\n" for name, value in given.items())
         service = self._asked["services"][node]
         if not call["traced"]:
-            return Running(text, service, call["delay"])
+            return Running(text, service, call["program"], call["delay"])
         places = {paths[disk]: disk for disk in self._asked["disks"]}
         places |= {f"/{self._state_file(disk)}": f"state-{disk}" for disk in self._asked["disks"]}
-        return Traced(text, service, places, (call["moment"], call["site"]), call["kill"])
+        return Traced(text, service, call["program"], places, (call["moment"], call["site"]), call["kill"])
 
     def _loser(self, last: dict[str, Any]) -> str:
         """Of the two that are not the observer, who is not registered on the first disk after a round."""
@@ -162,13 +164,16 @@ class Case:
 
 
 class Running:
-    """A process that is the agent, with these options on its standard input, in the node that has this service."""
+    """A process that is the agent, with these options on its standard input, in the node that has this service.
 
-    def __init__(self, options: str, service: int, delay: float = 0) -> None:
+    program: what it becomes; "" if it is to be the agent as it is
+    """
+
+    def __init__(self, options: str, service: int, program: str, delay: float = 0) -> None:
         self._streams = [os.memfd_create("input"), os.memfd_create("output"), os.memfd_create("errors")]
         os.pwrite(self._streams[0], options.encode(), 0)
         self.sites: list[list[str]] = []
-        self.process = _fork(lambda: self._be_agent(service, delay))
+        self.process = _fork(lambda: self._be_agent(service, program, delay))
 
     def let_go(self, delay: float) -> None:
         """End its being held."""
@@ -181,12 +186,14 @@ class Running:
             os.close(stream)
         return [os.waitstatus_to_exitcode(status), *texts]
 
-    def _be_agent(self, service: int, delay: float) -> int:
+    def _be_agent(self, service: int, program: str, delay: float) -> int:
         for number, stream in enumerate(self._streams):
             os.dup2(stream, number)
         system.enter(service)
         self._before()
         time.sleep(delay)
+        if program:
+            os.execv(program, [program])
         return agent.main([])
 
     def _before(self) -> None:
@@ -197,12 +204,18 @@ class Traced(Running):
     """One that is killed or held at a system call. places: path → name; where: moment and site."""
 
     def __init__(
-        self, options: str, service: int, places: dict[str, str], where: tuple[str, str], kill: list[str]
+        self,
+        options: str,
+        service: int,
+        program: str,
+        places: dict[str, str],
+        where: tuple[str, str],
+        kill: list[str],
     ) -> None:
         self._folder = tempfile.mkdtemp(dir="/tmp")
         self._held = bool(where[1]) and not kill
         self._waiting, self._ready = os.pipe()
-        super().__init__(options, service)
+        super().__init__(options, service, program)
 
         def watch() -> int:
             system.enter(service)

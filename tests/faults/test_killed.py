@@ -1,9 +1,11 @@
 """SIGKILL at every system call of `on` and `off` that touches a disk or a state file; then the action is run again.
 
 The parent, which Pacemaker waits for, the child, which works on the disks, or both are killed before the call or right
-after it. In CI that is every call with every victim and moment; on the oldest kernel, which takes three times as long,
-only with FENCE_PR_LONG=1. In the short form it is every command that changes something and some of the other calls, who
-is killed and when in turn.
+after it. In CI that is every call with every victim and moment; from another beginning, every call that changes
+something likewise, and of the others each once, who is killed and when in turn. On the oldest kernel, which takes three
+times as long, and from every beginning with everything: only with FENCE_PR_LONG=1. In the short form it is every
+command that changes something and some of the other calls, in turn. Some are killed while all nodes write to the disk
+that decides, which takes its time.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import pytest
 from tests.faults.cases import Call, Case, carry_out
 from tests.faults.disks import NvmeDisks, ScsiDisks, State
 from tests.faults.forms import CI_FORM, LONG_FORM, both, loop
+from tests.faults.loaded import some_under_load
 from tests.faults.traced import CHILD, PARENT
 from tests.fencing.agent import key
 
@@ -26,10 +29,11 @@ if TYPE_CHECKING:
 
     from tests.faults.cases import Round, Seen
     from tests.faults.disks import CaseDisks
-    from tests.faults.proof import Faults
+    from tests.faults.loaded import SlowDisks
     from tests.faults.traced import Site
     from tests.lab.cluster import Cluster
     from tests.lab.nvme import Namespaces
+    from tests.tried import Faults
 
 COMMANDS = ("register", "reserve", "preempt", "preempt-and-abort")
 CHANGES = (*COMMANDS, "write", "rename")
@@ -64,11 +68,11 @@ def test_off_nvme(namespaces: Namespaces, faults: Faults) -> None:
     kill_off_everywhere(NvmeDisks(namespaces), faults)
 
 
-def kill_on_everywhere(disks: CaseDisks, faults: Faults) -> None:
+def kill_on_everywhere(disks: SlowDisks, faults: Faults) -> None:
     """n1 is killed in `on`, the first node to come or the second; then n1 does it again."""
     for others in ((), ("n2",)) if every_call(disks) else ((),):
-        cases = [Case(others, ((kill,), (ON,))) for kill in _kills(disks, ON, others)]
-        for case, seen in carry_out(disks, cases):
+        cases = [Case(others, ((kill,), (ON,))) for kill in _kills(disks, ON, others, again=bool(others))]
+        for case, seen in some_under_load(disks, cases):
             with faults.injected("SIGKILL in on"):
                 killed, again = seen.rounds
                 _assert_killed(case, killed)
@@ -80,13 +84,13 @@ def kill_on_everywhere(disks: CaseDisks, faults: Faults) -> None:
                 _assert_in(disks, {"n1", *others}, case, seen)
 
 
-def kill_off_everywhere(disks: CaseDisks, faults: Faults) -> None:
+def kill_off_everywhere(disks: SlowDisks, faults: Faults) -> None:
     """n1 is killed while it fences n2; then n1 does it again, or n2 shoots back first. Either holds the reservation."""
     turns = list(itertools.product([("n1", "n2"), ("n2", "n1")], [((OFF,),), ((BACK,), (OFF,))]))
     for reserve in (True, False) if every_call(disks) else (True,):
-        kills = _kills(disks, OFF, ("n1", "n2"), reserve=reserve)
+        kills = _kills(disks, OFF, ("n1", "n2"), reserve=reserve, again=not reserve)
         cases = [Case(nodes, ((kill,), *again), reserve) for kill, (nodes, again) in zip(kills, itertools.cycle(turns))]
-        for case, seen in carry_out(disks, cases):
+        for case, seen in some_under_load(disks, cases):
             with faults.injected("SIGKILL in off"):
                 _assert_killed(case, seen.rounds[0])
                 _assert_fought_out(disks, case, seen)
@@ -97,20 +101,26 @@ def every_call(disks: CaseDisks) -> bool:
     return LONG_FORM or (CI_FORM and disks.cluster.release >= FIRST_WITH_READING_IOCTLS)
 
 
-def _kills(disks: CaseDisks, call: Call, nodes: tuple[str, ...], *, reserve: bool = True) -> Iterator[Call]:
-    """The call, killed at the system calls of an undisturbed one."""
+def _kills(
+    disks: CaseDisks, call: Call, nodes: tuple[str, ...], *, reserve: bool = True, again: bool
+) -> Iterator[Call]:
+    """The call, killed at the system calls of an undisturbed one. again: from another beginning it was done before."""
     ((_, seen),) = carry_out(disks, [Case(nodes, ((replace(call, traced=True),),), reserve)])
     (end,), (calls,) = seen.rounds[0].ends, seen.rounds[0].sites
     assert end[0] == 0, end
     assert {who for who, _, _ in calls} == {CHILD}, "the parent touches no disk"
     sites = [site for _, moment, site in calls if moment == "before"]
-    expected = ("register", "open", "write", "rename") if call.action == "on" else ("preempt-and-abort", "open")
+    expected = (
+        ("register", "open", "write", "rename") if call.action == "on" else (disks.fencing(disks.names[0]), "open")
+    )
     assert {*expected} <= {site.what for site in sites}, sites
+    changes = [site for site in sites if site.what in CHANGES]
+    others = [site for site in sites if site not in changes]
     if every_call(disks):
-        kills = [(site, *kill) for site in sites for kill in KILLS]
+        in_turn = others if again and not LONG_FORM else []
+        kills = [(site, *kill) for site in sites if site not in in_turn for kill in KILLS]
+        kills += [(site, *kill) for site, kill in zip(in_turn, itertools.cycle(KILLS))]
     else:
-        changes = [site for site in sites if site.what in CHANGES]
-        others = [site for site in sites if site not in changes]
         kills = [(site, *kill) for site, kill in zip([*changes, *others[::EVERY]], itertools.cycle(KILLS))]
     for site, who, moment in kills:
         yield replace(call, site=site, kill=who, moment=moment)

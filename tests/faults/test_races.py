@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from tests.faults import traced
 from tests.faults.cases import LOSER, Call, Case, carry_out
-from tests.faults.disks import NVME, SCSI, WEAR, NvmeDisks, ScsiDisks, State, many, option, register
+from tests.faults.disks import NVME, PREEMPT, SCSI, WEAR, NvmeDisks, ScsiDisks, State, many, option, register
 from tests.faults.forms import CI_FORM, LONG_FORM, loop, newest
+from tests.faults.loaded import SHARE, some_under_load, under_load
 from tests.faults.traced import CHILD, PARENT, PATIENT, Site
 from tests.fencing.agent import AGENT, key
+from tests.lab import plugin
+from tests.load import agents
+from tests.premises import old
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from tests.faults.cases import Seen
     from tests.faults.disks import CaseDisks, Disks, LabDisks
-    from tests.faults.proof import Faults
     from tests.lab.cluster import Cluster
     from tests.lab.guest import Completed, Running
     from tests.lab.nvme import Namespaces
+    from tests.load.agents import Agent
+    from tests.tried import Faults
 
-DUELS = 200 if CI_FORM else 20
+Duelling = TypeVar("Duelling", bound="CaseDisks")
+NO_VERSIONS: Mapping[str, Agent] = {}
+DUELS = 200 if LONG_FORM else 100 if CI_FORM else 20
+LOADED_DUELS = int(DUELS * SHARE)
+DUELS_OF_VERSIONS = 200 if LONG_FORM else 20
 # One node may be so much earlier than the other: about as long as an agent takes to come to the first disk.
 MOST_DELAY_SECONDS = 0.06
 
@@ -33,45 +43,89 @@ pytestmark = pytest.mark.promise(3, 7)
 
 @newest
 def test_two_nodes_off_each_other_over_four_luns(lab: Cluster, faults: Faults) -> None:
-    duel(ScsiDisks(lab, "abcd"), faults)
+    duel(ScsiDisks(lab, "abcd"), faults, some_under_load, DUELS)
 
 
 @loop
 def test_two_nodes_off_each_other_over_four_namespaces(namespaces: Namespaces, faults: Faults) -> None:
     with many(namespaces.cluster, NVME, 4) as disks:
-        duel(disks, faults)
+        duel(disks, faults, carry_out, DUELS - LOADED_DUELS)
 
 
-def duel(disks: CaseDisks, faults: Faults) -> None:
+@loop
+def test_two_nodes_off_each_other_over_two_namespaces(namespaces: Namespaces, faults: Faults) -> None:
+    duel(NvmeDisks(namespaces), faults, under_load, LOADED_DUELS)
+
+
+@pytest.mark.slow
+@newest
+def test_0_1_0_and_this_version_off_each_other_over_three_luns(lab: Cluster, faults: Faults) -> None:
+    disks = ScsiDisks(lab, "abc")
+    duel(disks, faults, carry_out, DUELS_OF_VERSIONS, two_versions(lab))
+
+
+@pytest.mark.slow
+@loop
+def test_0_1_0_and_this_version_off_each_other_over_two_namespaces(namespaces: Namespaces, faults: Faults) -> None:
+    """One is known by a UUID, one by an NGUID."""
+    disks = NvmeDisks(namespaces)
+    duel(disks, faults, carry_out, DUELS_OF_VERSIONS // 2, two_versions(disks.cluster))
+
+
+def two_versions(lab: Cluster) -> dict[str, Agent]:
+    """n1 has 0.1.0, n2 this version."""
+    if old.is_missing():
+        plugin.not_covered("a shallow clone has no 0.1.0 to be tried against this version")
+    before = plugin.or_not_covered(old.agent)
+    before.install_in(lab.n1)
+    return {"n1": before, "n2": agents.THIS}
+
+
+def duel(
+    disks: Duelling,
+    faults: Faults,
+    carry: Callable[[Duelling, list[Case]], Iterator[tuple[Case, Seen]]],
+    count: int,
+    versions: Mapping[str, Agent] = NO_VERSIONS,
+) -> None:
     """n1 and n2 fence each other, again and again; n3 looks on, and afterwards fences the loser, too.
 
     By chance they seldom meet, so every other time both are held shortly before they decide it.
+    versions: whose programs these nodes start; else they are copies of a process that is this version's
     """
     chance = random.Random(1)
-    roads = crossroads(disks)
-    cases = [duel_of(count, chance, roads) for count in range(DUELS)]
-    for case, seen in carry_out(disks, cases):
-        with faults.injected("two nodes off each other"):
+    roads = {node: crossroads(disks, versions.get(node, agents.THIS)) for node in ("n1", "n2")}
+    cases = [duel_of(number, chance, roads, versions) for number in range(count)]
+    for case, seen in carry(disks, cases):
+        with faults.injected("two versions off each other" if versions else "two nodes off each other"):
             fought, finished = seen.rounds
             ends = dict(zip((call.node for call in case.rounds[0]), fought.ends))
             assert sorted(status for status, _, _ in ends.values()) == [0, 1], (case, ends)
             winner, loser = sorted(ends, key=lambda node: ends[node][0])
-            assert ends[winner][1] == "Success: Powered OFF\n", (case, ends)
+            assert ends[winner][1].startswith("Success: Powered OFF\n"), (case, ends)
             assert "is not registered" in ends[loser][2], (case, ends)
             left = [State(disks.type, {node: key(node) for node in (winner, "n3")})] * len(disks.names)
             assert fought.states == left, (case, fought)
+            for sites in fought.sites:
+                fenced = [site.where for _, _, site in sites if site.what.startswith("preempt")]
+                assert fenced[:1] in ([], [disks.names[0]]), (case, fenced)
             assert finished.ends == ((0, "Success: Already OFF\n", ""),), (case, finished)
             assert finished.states == left, (case, finished)
             for node, words in seen.written.items():
                 assert set(words) == {"EBADE" if node == loser else "ok"}, (case, seen)
 
 
-def duel_of(count: int, chance: random.Random, roads: list[tuple[Site, str]]) -> Case:
+def duel_of(
+    count: int, chance: random.Random, roads: Mapping[str, list[tuple[Site, str]]], versions: Mapping[str, Agent]
+) -> Case:
     """Both start with small delays; or both know that nothing forbids them to fence, and are let go from there."""
     shots = [Call(node, "off", victim) for node, victim in chance.sample([("n1", "n2"), ("n2", "n1")], 2)]
+    shots = [replace(shot, program=versions[shot.node].program()) if versions else shot for shot in shots]
     if count % 2:
-        late, early = roads[count // 2 // len(roads) % len(roads)], roads[count // 2 % len(roads)]
-        shots = [replace(shot, site=site, moment=moment) for shot, (site, moment) in zip(shots, (early, late))]
+        ways = len(roads["n1"])
+        late, early = count // 2 // ways % ways, count // 2 % ways
+        held = [(shot, roads[shot.node][way]) for shot, way in zip(shots, (early, late))]
+        shots = [replace(shot, site=site, moment=moment) for shot, (site, moment) in held]
         shots[1] = replace(shots[1], delay=chance.choice((0, chance.uniform(0, MOST_DELAY_SECONDS))))
     else:
         shots = [replace(shot, delay=chance.uniform(0, MOST_DELAY_SECONDS)) for shot in shots]
@@ -79,13 +133,15 @@ def duel_of(count: int, chance: random.Random, roads: list[tuple[Site, str]]) ->
     return Case(members, (tuple(shots), (Call("n3", "off", LOSER),)))
 
 
-def crossroads(disks: CaseDisks) -> list[tuple[Site, str]]:
+def crossroads(disks: CaseDisks, version: Agent) -> list[tuple[Site, str]]:
     """Site and moment, on the disk that decides: it has been read, is about to be read again, to be preempted."""
-    first = disks.names[0]
-    read, reads = ("report", 1) if disks.type == WEAR else ("read-keys", 2)
+    first, older = disks.names[0], version.name == old.NAME
+    fencing = PREEMPT[NVME] if older else disks.fencing(first)
+    # 0.1.0 reads the keys a second time, to be sure of one moment.
+    read, reads = ("report", 1) if disks.type == WEAR else ("read-keys", 2 if older else 1)
     if disks.type != WEAR and disks.cluster.release < (6, 19):
         read, reads = "scsi", 3
-    before_preempt = (Site("preempt-and-abort", first, 1), "before")
+    before_preempt = (Site(fencing, first, 1), "before")
     return [(Site(read, first, reads), "after"), (Site(read, first, reads + 1), "before"), before_preempt]
 
 
@@ -104,7 +160,7 @@ def finish(disks: LabDisks, faults: Faults) -> None:
     first, second, *_ = disks.names
     register(disks, ("n1", "n2", "n3"))
     with faults.injected("a third node finishes"):
-        site = f"preempt-and-abort {second} 1"
+        site = f"{disks.fencing(second)} {second} 1"
         agent = traced.start(disks, "n1", "off", "n2", site=site, kill=(PARENT, CHILD))
         agent.wait()
         agent.sites()
@@ -198,7 +254,7 @@ def fence_64(disks: Disks, faults: Faults) -> None:
 
 def start(disks: Disks, node: str, action: str, plug: str, delay: float = 0) -> Running:
     """Start the agent on a node after a delay."""
-    given = f"action={action}\nplug={plug}\ndevices={option(disks, node)}\npower_timeout={PATIENT}\n"
+    given = f"action={action}\nplug={plug}\ndevices={option(disks, node)}\npower_timeout={PATIENT}\nsettle_time=0\n"
     machine = disks.cluster.nodes[node]
     return machine.start(["sh", "-c", f"sleep {delay:.3f}; exec {AGENT}"], stdin=given, timeout=traced.LIMIT_SECONDS)
 

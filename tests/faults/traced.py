@@ -104,7 +104,8 @@ def start(
     places = [f"{disk}={disks.path(node, disk)}" for disk in names]
     places += [f"state-{disk}={STATE}/{disks.identity(disk)}" for disk in names]
     folder = f"/tmp/traced-{next(_folders)}"
-    given = {"action": action, "plug": plug, "devices": option(disks, node, names), "power_timeout": PATIENT, **options}
+    given = {"action": action, "plug": plug, "devices": option(disks, node, names), "power_timeout": PATIENT}
+    given |= {"settle_time": "0", **options}
     running = machine.start(
         [TRACER, folder, ",".join(places), str(site), moment, ",".join(kill), AGENT],
         stdin="".join(f"{name}={value}\n" for name, value in given.items()),

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 
 from fence_pr import corosync, keys
+from tests import told
 from tests.lab.inside import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tests.lab.cluster import Node
     from tests.lab.guest import Completed, Running
@@ -33,11 +34,23 @@ def disks(node: Node, luns: Iterable[str]) -> str:
     return ",".join(node.by_id(lun) for lun in luns)
 
 
-def start(node: Node, action: str, plug: str = "", luns: Iterable[str] = LUNS, **options: str) -> Running:
-    """Start the agent with parameters on standard input; `plug` is the node to act on."""
-    given = {"action": action, "nodename": plug, "port": plug, "devices": disks(node, luns), **options}
+def start(
+    node: Node,
+    action: str,
+    plug: str = "",
+    luns: Iterable[str] = LUNS,
+    program: Sequence[str] = (AGENT,),
+    **options: str,
+) -> Running:
+    """Start the agent, or a program that runs it, with parameters on standard input; `plug` is the node to act on.
+
+    Unless an option says otherwise it does not wait for what the storage had accepted: what the test is about must
+    hold without that.
+    """
+    given = {"action": action, "nodename": plug, "port": plug, "devices": disks(node, luns), "settle_time": "0"}
+    given |= options
     text = "".join(f"{name}={value}\n" for name, value in given.items() if value)
-    return node.start([AGENT], stdin=text, timeout=LIMIT_SECONDS, cwd="/")
+    return node.start([*program], stdin=text, timeout=LIMIT_SECONDS, cwd="/")
 
 
 def run(node: Node, action: str, plug: str = "", luns: Iterable[str] = LUNS, **options: str) -> Completed:
@@ -59,4 +72,5 @@ def fail(node: Node, action: str, plug: str = "", luns: Iterable[str] = LUNS, **
     assert (done.returncode, done.stdout) == (1, ""), done
     assert lines, done
     assert len(set(lines)) == len(lines), done
+    assert all(map(told.code_of_failure, lines))
     return lines

@@ -1,7 +1,8 @@
 """Preempt-and-abort really aborts: once `off` has answered, nothing of the victim's reaches the disk any more.
 
 The target holds each write for some seconds before it carries it out. The victim's write has been accepted and is
-held when the victim is fenced. The failing control is the same without abort, and the map that drops the abort.
+held when the victim is fenced. The failing control is the same without abort, and the map that drops the abort. Over
+SCSI the target is LIO under another name (LUN e): under its own it is never asked to abort.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fencing import maps
-from tests.fencing.agent import key, succeed
+from tests.fencing.agent import fail, key, succeed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 HELD_MILLISECONDS = 3000
 ACCEPTED_SECONDS = 0.7
-LUN, SCSI_DISK, NAMESPACE, NVME_DISK = "d", "lun-d", 2, "namespace-2"
+LUN, SCSI_DISK, NAMESPACE, NVME_DISK = "e", "lun-e", 2, "namespace-2"
+LIO_LUN, LIO_DISK = "d", "lun-d"
 WERO = 3
 
 pytestmark = pytest.mark.parametrize("namespaces", ["loop"], indirect=True)
@@ -90,6 +92,28 @@ def test_lio_aborts_nothing_of_a_victim_that_does_not_hold_the_reservation(names
         succeed(lab.n1, "off", "n2", luns=LUN, abort="require")
         assert held.landed_later()
     assert lab.n2.write(LUN) == "EBADE"
+
+
+@pytest.mark.promise(4)
+def test_what_lio_had_accepted_is_waited_for_and_an_abort_cannot_be_had(namespaces: Namespaces) -> None:
+    """Whoever holds the reservation. What takes longer than `settle_time` lands later, and that is said."""
+    lab = namespaces.cluster
+    for node in (lab.n2, lab.n1):
+        succeed(node, "on", node.name, luns=LIO_LUN)
+    before = lab.reservation(LIO_LUN)
+    for action, plug in (("off", "n2"), ("monitor", ""), ("validate-all", "")):
+        first, *_ = fail(lab.n1, action, plug, luns=LIO_LUN, abort="require")
+        assert "abort=require cannot be met: the target is LIO (vendor LIO-ORG)" in first
+    assert lab.reservation(LIO_LUN) == before
+    with held_write(lab, lab.n2, lab.n2.disk(LIO_LUN), LIO_DISK) as held:
+        done = succeed(lab.n1, "off", "n2", luns=LIO_LUN, settle_time="1")
+        assert "1 of 1 disks: no abort confirmed; waited 1 s" in done.stdout
+        assert held.landed_later()
+    assert lab.n2.write(LIO_LUN) == "EBADE"
+    succeed(lab.n2, "on", "n2", luns=LIO_LUN)
+    with held_write(lab, lab.n2, lab.n2.disk(LIO_LUN), LIO_DISK) as held:
+        succeed(lab.n1, "off", "n2", luns=LIO_LUN, settle_time=str(HELD_MILLISECONDS // 1000))
+        assert not held.landed_later()
 
 
 @pytest.mark.promise(4)

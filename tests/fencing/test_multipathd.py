@@ -167,7 +167,7 @@ def test_a_path_of_a_fenced_node_that_comes_back_is_not_registered(mapped: Mappe
     lab, daemon = mapped.lab, mapped.daemon
     mapped.unfence()
     mapped.lose(how)
-    assert succeed(lab.n3, "off", "n1", luns="a").stdout == "Success: Powered OFF\n"
+    assert succeed(lab.n3, "off", "n1", luns="a").stdout.startswith("Success: Powered OFF\n")
     mapped.find(how)
     mapped.wait_for_log("host is not authorised for registration. Skip path")
     assert daemon.ask(f"getprstatus map {mapped.name}") == "1"
@@ -190,16 +190,16 @@ def test_fencing_both_ways(mapped: Mapped) -> None:
     for node, devices in ((lab.n1, mapped.path), (lab.n3, lab.n3.by_id("a"))):
         assert succeed(node, "monitor", devices=devices).stdout == ""
         assert succeed(node, "status", "n1", devices=devices).stdout == "Status: ON\n"
-    assert succeed(lab.n1, "off", "n3", devices=mapped.path).stdout == "Success: Powered OFF\n"
+    assert succeed(lab.n1, "off", "n3", devices=mapped.path).stdout.startswith("Success: Powered OFF\n")
     assert (mapped.keys(), lab.n3.write("a"), mapped.writes()) == (REGISTERED, "EBADE", "ok")
     assert run(lab.n1, "status", "n3", devices=mapped.path).returncode == 2
     mapped.unfence()
-    assert succeed(lab.n3, "off", "n1", luns="a").stdout == "Success: Powered OFF\n"
+    assert succeed(lab.n3, "off", "n1", luns="a").stdout.startswith("Success: Powered OFF\n")
     assert (mapped.keys(), lab.n3.write("a")) == ({"n3": N3}, "ok")
     assert "Invalid exchange" in mapped.writes()
     assert run(lab.n1, "status", "n1", devices=mapped.path).returncode == 2
     (line,) = fail(lab.n1, "monitor", devices=mapped.path)
-    assert f"this node's key 0x{N1:x} is not registered any more (it was fenced" in line
+    assert f"this node's key 0x{N1:x} is not registered any more; it was fenced" in line
     assert f"this node's key 0x{N1:x} is not registered" in fail(lab.n1, "off", "n3", devices=mapped.path)[0]
 
 
@@ -279,11 +279,11 @@ def test_a_registration_under_way_while_its_node_is_fenced_undoes_that_and_power
     held.release()
     done = off.wait()
     assert (done.returncode, done.stdout) == (1, "")
-    assert re.search(r"Failed: .*n1.* is not shut out; registered keys: .*0x" + f"{N1:x}", done.stderr), done
+    assert re.search(r"Failed: .*n1.* is not fenced; registered keys: .*0x" + f"{N1:x}", done.stderr), done
     assert mapped.keys() == {"n2": N1, "n3": N3}
     assert lab.n2.write("a") == "ok"
     held.end()
-    assert succeed(lab.n3, "off", "n1", luns="a").stdout == "Success: Powered OFF\n"
+    assert succeed(lab.n3, "off", "n1", luns="a").stdout.startswith("Success: Powered OFF\n")
     assert mapped.keys() == {"n3": N3}
 
 

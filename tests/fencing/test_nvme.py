@@ -94,7 +94,7 @@ def test_no_reservation_in_force_is_never_already_off(namespaces: Namespaces) ->
     assert namespaces.pr("n1", "register", 0, key("n1")) == 0
     assert namespaces.write("n2") == "ok"
     done = succeed(namespaces.cluster.n1, "off", "n2", devices=namespaces.disk("n1"))
-    assert done.stdout == "Success: Powered OFF\n"
+    assert done.stdout.startswith("Success: Powered OFF\n")
     assert (namespaces.reservation().type, namespaces.write("n2")) == (WEAR, "EBADE")
 
 
@@ -130,7 +130,7 @@ def test_two_nodes_with_one_host_identifier_are_refused(namespaces: Namespaces) 
     namespaces.connect("n2", "loop", like="n1")
     lines = fail(namespaces.cluster.n2, "on", "n2", devices=namespaces.disks("n2"))
     assert len(lines) == len(NUMBERS)
-    assert all("with the key of node n1: two nodes have one identifier" in line for line in lines)
+    assert all("of node n1, which is not this node's: two nodes have one identifier" in line for line in lines)
     assert all("/etc/nvme/hostid" in line for line in lines)
     assert namespaces.reservation().keys == {"n1": key("n1")}
 
@@ -162,7 +162,7 @@ def test_scsi_nvme_and_multipath_in_one_call(namespaces: Namespaces) -> None:
             succeed(node, "on", node.name, devices=disks[node.name])
         assert (cluster.reservation("a").type, namespaces.reservation(asker="n2").type) == (WERO, WEAR)
         assert run(n1, "status", "n3", devices=disks["n1"]).stdout == "Status: ON\n"
-        assert succeed(n1, "off", "n3", devices=disks["n1"]).stdout == "Success: Powered OFF\n"
+        assert succeed(n1, "off", "n3", devices=disks["n1"]).stdout.startswith("Success: Powered OFF\n")
         assert run(n1, "status", "n3", devices=disks["n1"]).returncode == OFF
         assert succeed(n1, "monitor", devices=disks["n1"]).stdout == ""
         answers = [n3.write("a"), n3.write("b"), *(namespaces.write("n3", number) for number in NUMBERS)]

@@ -46,7 +46,10 @@ def test_fencing_by_hand(lab: Cluster, terminal: fdpexpect.fdspawn[str]) -> None
     devices = disks(lab.n1, LUNS)
     call = f"n1 {AGENT} -d {devices}"
     assert ask(terminal, f"{call} -n n2 -o status") == ("Status: ON\n", 0)
-    assert ask(terminal, f"{call} -n n2 -o off") == ("Success: Powered OFF\n", 0)
+    said, code = ask(terminal, f"{call} -n n2 -o off")
+    success, settled = said.splitlines()
+    assert (success, code) == ("Success: Powered OFF", 0)
+    assert settled.startswith("3 of 3 disks: no abort confirmed; waited 1 s")
     assert ask(terminal, f"{call} -n n2 -o status") == ("Status: OFF\n", 2)
     assert ask(terminal, f"{call} -o list-status") == ("n1,,ON\nn2,,OFF\nn3,,OFF\n", 0)
 
@@ -58,7 +61,7 @@ def test_fencing_from_the_fenced_node_is_explained(lab: Cluster, terminal: fdpex
     succeed(lab.n1, "off", "n2", luns="a")
     text, code = ask(terminal, f"n2 {AGENT} -d {lab.n2.by_id('a')} -n n1 -o off")
     assert code == 1
-    assert "it was fenced, or never unfenced: run the action on here" in text
+    assert "it was fenced, or 'on' has not run here: run 'on' here" in text
 
 
 @pytest.mark.promise(5, 8)
@@ -66,7 +69,7 @@ def test_a_mistyped_call_is_explained(terminal: fdpexpect.fdspawn[str]) -> None:
     for arguments, words in (
         ("-o of -n n2 -d /dev/sda", "Unrecognised action 'of'"),
         ("off", "unexpected argument"),
-        ("--devcies=/dev/sda", "option --devcies not recognized"),
+        ("--devcies=/dev/sda", "option --devcies is not recognised"),
         ("-o off -d /dev/sda", "You have to enter plug number or machine identification"),
         ("-o off -n n2", "No devices"),
     ):

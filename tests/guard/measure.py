@@ -36,22 +36,26 @@ SETTLING_SECONDS = 3.0
 MADE_UP = f"""
 import _thread, fcntl, os, struct, sys, time
 sys.path.insert(0, {str(PROJECT / "lib")!r})
-from fence_pr import guard, guard_disk, pr_ioctl, state
-from fence_pr.device import SCSI, Device
-from fence_pr.guard_notify import Notifier
-from fence_pr.guard_options import parse
-from fence_pr.guard_reaction import Reactor
-from fence_pr.guard_threads import Threads
+from fence_pr import state_file
+from fence_pr.guard import attached, main, watched_disk
+from fence_pr.storage import pr_ioctl
+from fence_pr.storage.device import SCSI, Device
+from fence_pr.guard.systemd import Notifier
+from fence_pr.guard.options import parse
+from fence_pr.guard.reaction import Reactor
+from fence_pr.guard.threads import Threads
 from fence_pr.keys import Registrant
 
 seconds, disks, interval, folder = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 for number in range(disks):
-    state.save(f"naa.{{number:032x}}", Registrant("n1", {KEY}), folder)
-guard_disk.locate = lambda identity, _places: Device(identity, "/dev/null", identity, SCSI)
+    state_file.save(f"naa.{{number:032x}}", Registrant("n1", {KEY}), folder)
+attached.locate = lambda identity: Device(identity, "/dev/null", identity, SCSI)
 key, passes = struct.pack("=Q", {KEY}), 0
 
 def read_keys(fd, request, buffer, mutate):
     global passes
+    if request != pr_ioctl.REQUESTS.read_keys:
+        raise OSError(22, "no such driver")
     passes += 1
     _, _, address = struct.unpack("=IIQ", buffer)
     memory = os.open("/proc/self/mem", os.O_WRONLY)
@@ -76,8 +80,8 @@ reactor = Reactor(settings.policy, None, lambda level, text: None)
 _thread.stack_size(256 * 1024)
 _thread.start_new_thread(report, ())
 registering = _thread.allocate_lock()
-around = guard_disk.Surroundings(settings, reactor, lambda level, text: None, registering, Threads(), folder)
-guard.Guard(around, Notifier({{"NOTIFY_SOCKET": "/nonexistent", "WATCHDOG_USEC": "30000000"}})).run()
+around = watched_disk.Surroundings(settings, reactor, lambda level, text: None, registering, Threads(), folder)
+main.Guard(around, Notifier({{"NOTIFY_SOCKET": "/nonexistent", "WATCHDOG_USEC": "30000000"}})).run()
 """
 
 

@@ -33,9 +33,10 @@ def calls(disk: str) -> dict[str, Callable[[], object]]:
     }
     if disk:
         sys.path.insert(0, str(LIBRARY))
-        from fence_pr import device, reservation
+        from fence_pr.storage.device import resolve
+        from fence_pr.storage.open import open_disk
 
-        found["reading"] = reservation.open_disk(device.resolve(disk), _Nobody()).keys
+        found["reading"] = open_disk(resolve(disk), _Nobody()).keys
     return found
 
 
@@ -88,10 +89,10 @@ class _Nobody:
     """Who wants to know nothing of a disk's commands."""
 
     def announce(self, disk: str, operation: str) -> None:
-        """As reservation.Watch has it."""
+        """As disk.Watch has it."""
 
     def finished(self, disk: str) -> None:
-        """As reservation.Watch has it."""
+        """As disk.Watch has it."""
 
 
 def main() -> None:

@@ -96,6 +96,6 @@ def test_a_resident_guard_that_stops_pacemaker_once_and_is_small(lab: Cluster) -
         assert int(next(line.split()[1] for line in status if line.startswith("VmHWM"))) < MOST_KIB
         assert end(running).returncode == 0
         asked = lab.n1.run(["cat", f"{FOLDER}/asked"]).stdout.splitlines()
-        assert asked == ["--no-block stop pacemaker.service"]
+        assert asked == [f"--no-block stop {unit}.service" for unit in ("pacemaker", "pacemaker_remote")]
     finally:
         lab.n1.run(["rm", "-rf", FOLDER], check=True)

@@ -1,4 +1,7 @@
-"""Hostile inputs and hostile surroundings: what the agent makes of everything it does not write itself."""
+"""Hostile inputs and hostile surroundings: what the agent makes of everything it does not write itself.
+
+Needs no disk, but for test_surroundings_on_disks the lab.
+"""
 
 from __future__ import annotations
 

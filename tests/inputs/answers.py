@@ -12,8 +12,9 @@ import os
 import struct
 from typing import TYPE_CHECKING, Any
 
-from fence_pr import deadline, multipathd, nvme, pr_ioctl, scsi, status
+from fence_pr import child
 from fence_pr.errors import ReservationError
+from fence_pr.storage import kernel_status, multipathd, nvme, pr_ioctl, scsi
 from tests.inputs.texts import accepted
 from tests.unit import fake_ioctl
 from tests.unit.fake_ioctl import Answer, NvmeCommand
@@ -135,17 +136,17 @@ def controller(data: bytes) -> None:
         assert believed == report_of(answering.arrived[-1], answering.commands[-1].cdw11 == 1)
 
 
-def report_of(data: bytes, extended: bool) -> nvme.Report:
+def report_of(data: bytes, extended: bool) -> nvme.ReservationReport:
     """NVM Express base specification 2.0, figures 402 to 405."""
     found = []
     for at in range(data[6] << 8 | data[5]):
         entry = data[64 + 64 * at : 128 + 64 * at] if extended else data[24 + 24 * at : 48 + 24 * at]
         assert len(entry) == (64 if extended else 24)
         key, host = (entry[8:16], entry[16:32]) if extended else (entry[16:24], entry[8:16])
-        found.append(nvme.Registrant(int.from_bytes(key, "little"), host, entry[2] % 2 == 1))
+        found.append(nvme.RegisteredHost(int.from_bytes(key, "little"), host, entry[2] % 2 == 1))
     assert data[4] <= 6
     assert found or not data[4]
-    return nvme.Report(int.from_bytes(data[:4], "little"), data[4], data[9] != 0, tuple(found))
+    return nvme.ReservationReport(int.from_bytes(data[:4], "little"), data[4], data[9] != 0, tuple(found))
 
 
 def kernel(data: bytes) -> None:
@@ -178,12 +179,12 @@ def statuses(data: bytes) -> None:
     """Numbers that an ioctl may return, and sense data: every one is a failure with words."""
     code = int.from_bytes(data[:4], "little") or 1
     for value in (code >> 1 or 1, -(code % 4095 + 1)):
-        kind, words = status.explain(value)
+        kind, answer = kernel_status.explain(value)
         assert issubclass(kind, ReservationError)
-        assert words
+        assert str(answer)
         assert kind.__name__ != "ReservationError"
-        assert str(status.failure("/dev/sda", "register", value)).startswith("/dev/sda: register: ")
-        assert str(status.failure_of_nvme("/dev/nvme0n1", "reservation report", abs(value)))
+        assert str(kernel_status.failure("/dev/sda", "register", value)).startswith("/dev/sda: register: ")
+        assert str(kernel_status.failure_of_nvme("/dev/nvme0n1", "reservation report", abs(value)))
     sense = data[4:]
     found = scsi.judge("/dev/sda", "read keys", 2, 0, 0, sense)
     assert found is not None
@@ -240,20 +241,20 @@ def pipe(data: bytes) -> None:
     assert heard == [(2, f"{disk}: {step}") if kind == 0 else (1, disk) for kind, disk, step in said if kind in (0, 2)]
     assert outcome.pending is None
     assert outcome.result == (final[1] if final and final[0] == 3 else None)
-    assert bool(outcome.crash) == (outcome.result is None)
+    assert bool(outcome.crash or outcome.lost) == (outcome.result is None)
     # A wrong length in front: nothing of it may be taken for a result.
     _, nonsense = listen(int.to_bytes(data[1] % 4 if data[1:] else 0, 4, "big") + stream[:cut])
     assert nonsense.result is None
-    assert nonsense.crash
+    assert nonsense.crash or nonsense.lost
 
 
-def listen(stream: bytes) -> tuple[list[tuple[int, str]], deadline.Outcome]:
+def listen(stream: bytes) -> tuple[list[tuple[int, str]], child.Ending]:
     """What the parent makes of these bytes and their end."""
     heard: list[tuple[int, str]] = []
     reading, writing = os.pipe()
     try:
         os.write(writing, stream)
         os.close(writing)
-        return heard, deadline._listen(reading, None, lambda kind, text: heard.append((kind, text)))
+        return heard, child._listen(reading, None, lambda kind, text: heard.append((kind, text)))
     finally:
         os.close(reading)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.inputs import SEEDS, answers, texts
+from tests.inputs import SEEDS, answers, hosts, identities, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,11 @@ PARSERS: dict[str, Callable[[bytes], None]] = {
     "sysfs": texts.sysfs,
     "scsi": answers.target,
     "nvme": answers.controller,
+    "hosts": hosts.target,
+    "host": hosts.name,
+    "identity": identities.page,
+    "identify": identities.identify,
+    "name": identities.name,
     "ioctl": answers.kernel,
     "status": answers.statuses,
     "multipathd": answers.daemon,

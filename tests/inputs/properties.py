@@ -50,7 +50,12 @@ class Property:
 
 PROPERTIES: list[Property] = []
 # Where they are written down.
-MODULES = ("tests.inputs.test_texts", "tests.inputs.test_answers")
+MODULES = (
+    "tests.inputs.test_texts",
+    "tests.inputs.test_answers",
+    "tests.inputs.test_identities",
+    "tests.inputs.test_hosts",
+)
 
 
 def load() -> list[Property]:

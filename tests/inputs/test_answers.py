@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import strategies as st
 
-from fence_pr import deadline, multipathd, nvme, pr_ioctl, scsi, status
-from fence_pr.errors import Conflict, IncompleteAnswer, ReservationError
+from fence_pr import child
+from fence_pr.errors import Conflict, IncompleteAnswer, Notice, ReservationError
+from fence_pr.storage import kernel_status, multipathd, nvme, pr_ioctl, scsi
 from tests.inputs.answers import Connection, listen
 from tests.inputs.properties import holds
 from tests.unit import fake_ioctl
@@ -105,16 +106,16 @@ def test_a_status_other_than_good_is_a_failure_whatever_the_data(
             assert scsi.read_keys(FD).keys == (5,)
 
 
-HOST = st.builds(nvme.Registrant, KEY, st.binary(min_size=16, max_size=16), st.booleans())
+HOST = st.builds(nvme.RegisteredHost, KEY, st.binary(min_size=16, max_size=16), st.booleans())
 HOSTS = st.one_of(
     st.lists(HOST, min_size=1, max_size=40),
     st.integers(1, 1023).map(
-        lambda count: [nvme.Registrant(at, at.to_bytes(16, "big"), at == 1) for at in range(count)]
+        lambda count: [nvme.RegisteredHost(at, at.to_bytes(16, "big"), at == 1) for at in range(count)]
     ),
 )
 
 
-def nvme_report(generation: int, kind: int, hosts: list[nvme.Registrant], extended: bool, count: int) -> bytes:
+def nvme_report(generation: int, kind: int, hosts: list[nvme.RegisteredHost], extended: bool, count: int) -> bytes:
     """Reservation Status data structure (NVM Express base specification 2.0, figures 402 to 405)."""
     data = bytearray(64 if extended else 24)
     struct.pack_into("<IBH", data, 0, generation, kind, count)
@@ -131,7 +132,7 @@ def nvme_report(generation: int, kind: int, hosts: list[nvme.Registrant], extend
     return bytes(data)
 
 
-def report(data: bytes, extended: bool) -> nvme.Report:
+def report(data: bytes, extended: bool) -> nvme.ReservationReport:
     """What is read from a controller that answers with this, and knows the one form only."""
 
     def ioctl(_request: int, buffer: bytearray) -> int:
@@ -148,17 +149,17 @@ def report(data: bytes, extended: bool) -> nvme.Report:
 @pytest.mark.promise(1)
 @holds("nvme", generation=GENERATION, kind=st.integers(0, 6), hosts=HOSTS, extended=st.booleans())
 def test_all_registrants_of_a_controller_are_read(
-    generation: int, kind: int, hosts: list[nvme.Registrant], extended: bool
+    generation: int, kind: int, hosts: list[nvme.RegisteredHost], extended: bool
 ) -> None:
     found = report(nvme_report(generation, kind, hosts, extended, len(hosts)), extended)
-    whole = [nvme.Registrant(it.key, it.host_id[: 16 if extended else 8], it.holder) for it in hosts]
-    assert found == nvme.Report(generation, kind, True, tuple(whole))
+    whole = [nvme.RegisteredHost(it.key, it.host_id[: 16 if extended else 8], it.holder) for it in hosts]
+    assert found == nvme.ReservationReport(generation, kind, True, tuple(whole))
 
 
 @pytest.mark.promise(1)
 @holds("nvme", hosts=st.lists(HOST, max_size=20), count=st.integers(0, 65535), extended=st.booleans())
 def test_a_count_that_lies_never_hides_that_somebody_may_be_missing(
-    hosts: list[nvme.Registrant], count: int, extended: bool
+    hosts: list[nvme.RegisteredHost], count: int, extended: bool
 ) -> None:
     """Where the controller sends less than it counts there are zeros, and key 0 forbids to call anybody fenced."""
     try:
@@ -223,7 +224,7 @@ def test_65536_keys_of_a_kernel_are_no_answer() -> None:
 
 @holds("status", value=st.integers(-4095, 2**31 - 1).filter(bool), name=st.sampled_from(["/dev/sda", "/dev/nvme0n1"]))
 def test_every_number_of_an_ioctl_is_a_failure_with_words(value: int, name: str) -> None:
-    failed = status.failure(name, "register", value)
+    failed = kernel_status.failure(name, "register", value)
     assert str(failed).startswith(f"{name}: register: ")
     number = f"status 0x{value:x}" if value > 0 else os.strerror(-value)
     assert re.search(rf"[a-z]{{2}}.* \({re.escape(number)}\)", failed.what())
@@ -233,7 +234,7 @@ def test_every_number_of_an_ioctl_is_a_failure_with_words(value: int, name: str)
 def test_a_conflict_is_a_conflict_in_every_vocabulary(flags: int, midlayer: int) -> None:
     """SCSI status 0x18 with the midlayer's verdict; NVMe status 0x83 with Command Retry Delay, More, Do Not Retry."""
     for value in (0x18, 0x18 | midlayer << 8, 0x83 | flags << 12, -errno.EBADE):
-        assert status.explain(value)[0] is Conflict
+        assert kernel_status.explain(value)[0] is Conflict
 
 
 @holds("multipathd", text=st.binary(max_size=3000), piece=st.integers(1, 4000), more=st.binary(max_size=9))
@@ -254,7 +255,7 @@ def test_an_answer_that_trickles_is_given_up_in_time(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(multipathd, "_TIMEOUT_SECONDS", 0.3)
     connection: Any = Trickling(struct.pack("@N", 1 << 20) + bytes(300), 1)
     started = time.monotonic()
-    with pytest.raises(multipathd.NoAnswer, match="timed out"):
+    with pytest.raises(multipathd.NoAnswer, match="takes too long"):
         multipathd.ask(connection, "setprkey")
     assert time.monotonic() - started < 10
 
@@ -274,13 +275,13 @@ def test_what_the_child_says_is_heard_in_order_and_a_torn_result_is_none(
     torn = stream[: int(cut * (len(stream) - 1))]
     heard_of_it, outcome = listen(torn)
     assert heard_of_it == heard[: len(heard_of_it)]
-    assert (outcome.result, outcome.crash) == (None, "the process that works on the disks was killed")
+    assert outcome == child.Ending(lost=Notice("child-killed", {}))
 
 
 def said_by_child(messages: list[tuple[int, str, str]], result: object) -> bytes:
     """The bytes that the child's end of the pipe writes."""
     reading, writing = os.pipe()
-    channel = deadline.Channel(writing, None)
+    channel = child.Channel(writing, None)
     ways = (channel.announce, lambda one, _: channel.finished(one), lambda one, _: channel.say(one))
     for kind, one, two in messages:
         ways[kind](one, two)
@@ -295,4 +296,4 @@ def said_by_child(messages: list[tuple[int, str, str]], result: object) -> bytes
 )
 def test_a_child_that_talks_nonsense_is_a_failure_with_words(frame: bytes) -> None:
     _, outcome = listen(len(frame).to_bytes(4, "big") + frame)
-    assert outcome == deadline.Outcome(crash="the process that works on the disks answered nonsense")
+    assert outcome == child.Ending(lost=Notice("child-unintelligible", {}))

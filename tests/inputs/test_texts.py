@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from fence_pr import corosync, device, keys, log, options, state
+from fence_pr import corosync, keys, log, options, state_file
 from fence_pr.errors import UsageError
 from fence_pr.option_table import FLAG, OPTIONS, Option
+from fence_pr.storage import device
 from tests.inputs.properties import holds
 from tests.inputs.texts import KNOWN, accepted, refusal, text_of
 
@@ -28,7 +29,20 @@ def as_value(text: str) -> bool:
 
 
 VALUE = NAME.filter(as_value)
-NODEID = st.integers(0, 2**32 - 1).map(str)
+# Options whose value has a form of its own; keys below 2**60 are nodes', others foreign.
+PLAIN = st.text("abn12.-", min_size=1, max_size=6)
+KEY = st.integers(1, 2**60 - 1).map("{:x}".format)
+STRICT = {
+    "node": st.integers(0, 2**32 - 1).map(str),
+    "plug": VALUE.filter(lambda text: text[:2] not in ("0x", "0X")),
+    "nodename": VALUE.filter(lambda text: text[:2] not in ("0x", "0X")),
+    "key": KEY,
+    "other_nodes": st.lists(PLAIN, max_size=4, unique=True).map(", ".join),
+    "node_keys": st.dictionaries(PLAIN, KEY, max_size=4)
+    .filter(lambda pairs: len(set(pairs.values())) == len(pairs))
+    .map(lambda pairs: ";".join(f"{name}:{key}" for name, key in pairs.items())),
+    "foreign_keys": st.lists(st.integers(2**60, 2**64 - 1).map("0x{:X}".format), max_size=4).map(" ".join),
+}
 STRINGS = [it.name for it in OPTIONS if it.kind == "string" and it.name not in ("action", "plug_separator")]
 BLANKS = st.text(" \t\r", max_size=3)
 
@@ -37,7 +51,7 @@ BLANKS = st.text(" \t\r", max_size=3)
 def some_options(draw: st.DrawFn) -> dict[str, str]:
     """Up to five options whose value is a text, by name."""
     names = draw(st.lists(st.sampled_from(STRINGS), max_size=5, unique=True))
-    return {name: draw(NODEID if name == "node" else VALUE) for name in names}
+    return {name: draw(STRICT.get(name, VALUE)) for name in names}
 
 
 @st.composite
@@ -75,6 +89,10 @@ BAD_VALUES = {
     "second": ["", "-1", "nan", "inf", "1e3", "٣", ".5", "9" * 12],
     "select": ["", "none", "WERO,EARO", "*"],
     "string": ["a\x00b"],
+    "key": ["0", "x", "0x", "1 2", "9" * 17, "٣"],
+    "other_nodes": ["r1,r1", "0x1"],
+    "node_keys": ["n1", ":1", "n1:1;n2:1", "n1:1;n1:2", "0x1:1"],
+    "foreign_keys": ["0", "x", "1;2"],
 }
 
 
@@ -209,14 +227,14 @@ def test_what_is_no_hexadecimal_number_is_no_key(text: str) -> None:
 def test_a_state_file_gives_back_what_was_put_in_and_cut_off_nothing(node: str, key: int, identity: str) -> None:
     me = keys.Registrant(node, key)
     with tempfile.TemporaryDirectory() as folder:
-        state.save(identity, me, folder)
-        assert state.load(identity, folder) == me
+        state_file.save(identity, me, folder)
+        assert state_file.load(identity, folder) == me
         (path,) = Path(folder).iterdir()
         whole = path.read_bytes()
         for length in range(len(whole)):
             path.write_bytes(whole[:length])
             try:
-                part = state.load(identity, folder)
+                part = state_file.load(identity, folder)
             except ValueError:
                 continue
             # A name may hold a line feed; the key is right even then.

@@ -7,16 +7,15 @@ written from the formats' descriptions, in another style than the parsers.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from unittest.mock import patch
 
-from fence_pr import corosync, device, keys, log, options, state
+from fence_pr import corosync, keys, log, options, state_file
 from fence_pr.errors import DevicesRefused, NodeUnknown, UsageError
 from fence_pr.option_table import ACTIONS, OPTIONS, UNUSED_NAMES
+from fence_pr.storage import device
 from tests.unit.machine import Machine
 
 if TYPE_CHECKING:
@@ -130,8 +129,11 @@ def nodes_of(data: bytes) -> tuple[str, list[str]]:
                 node[key] = value
         elif "}" in line:
             if path == "/nodelist/node":
-                links = [node[key] for key in sorted(node) if re.fullmatch(r"ring.*_addr", key, re.DOTALL)]
-                nodes.append(node.get("name") or (links or [""])[0])
+                first = node.get("ring0_addr", "")
+                nodes.append(
+                    node.get("name")
+                    or ("" if re.match(r"[0-9]+(\.[0-9]+){3}|.*:", first, re.ASCII | re.DOTALL) else first)
+                )
             path = path.rpartition("/")[0]
     return name, [node for node in nodes if node]
 
@@ -147,8 +149,8 @@ def key(data: bytes) -> None:
             continue
         assert 0 < meant.key < 1 << 64
         assert explicit or not (plug[:2] in ("0x", "0X") and plug in names), "nobody knows which is meant"
-        number = explicit or (plug if plug not in names else "")
-        if re.fullmatch("(0[xX])?[0-9a-fA-F]+", number):
+        number = explicit or (plug if plug[:2] in ("0x", "0X") else "")
+        if number:
             assert meant.key == int(number, 16)
         elif not explicit and method == keys.HASH64:
             digest = hashlib.sha256(f"{name}\0{plug}".encode("utf-8", "surrogateescape")).digest()
@@ -162,14 +164,14 @@ def remembered(data: bytes) -> None:
     """A state file: exactly what was written is believed, all else is damaged."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "naa.1").write_bytes(data)
-        found = accepted(lambda: state.load("naa.1", folder), ValueError)
+        found = accepted(lambda: state_file.load("naa.1", folder), ValueError)
         meant = REMEMBERED.fullmatch(data)
         good = meant is not None and int(meant[1], 16) != 0
         assert (found is not None) == good
         if meant and found:
             assert found == keys.Registrant(text_of(meant[2]), int(meant[1], 16))
-            state.save("naa.2", found, folder)
-            assert state.load("naa.2", folder) == found
+            state_file.save("naa.2", found, folder)
+            assert state_file.load("naa.2", folder) == found
 
 
 class Sysfs:
@@ -218,10 +220,9 @@ def sysfs(data: bytes) -> None:
     machine = _sysfs[0].machine
     now = _sysfs[0].write(contents)
     identities = sorted(content.decode("utf-8", "replace").strip() for content in now[:3])
-    with patch.object(os, "stat", machine.stat):
-        found = accepted(lambda: device.resolve_all(_sysfs[0].names, machine.places), DevicesRefused)
-        asked = tuple(text_of(wwid).replace(",", " ").split()[:3])
-        accepted(lambda: device.resolve_all(asked, machine.places), DevicesRefused)
+    found = accepted(lambda: device.resolve_all(_sysfs[0].names, machine.find), DevicesRefused)
+    asked = tuple(text_of(wwid).replace(",", " ").split()[:3])
+    accepted(lambda: device.resolve_all(asked, machine.find), DevicesRefused)
     if found is None:
         return
     assert [disk.identity for disk in found] == identities

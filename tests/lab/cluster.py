@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.inside.layout import LUNS, NODES, Lun
+from tests.lab.inside.layout import LUNS, NODES, Lun, twin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,6 +108,31 @@ class Node:
         finally:
             self.guest.call("set_port_state", node=self.name, lun=lun, state=0)
 
+    @contextmanager
+    def leads_to(self, lun: str, other: str) -> Iterator[None]:
+        """While it lasts, the node's disk for the LUN is another LUN, or a twin, and nobody tells its kernel."""
+        self.guest.call("lead", node=self.name, lun=lun, to=other)
+        try:
+            yield
+        finally:
+            self.guest.call("lead", node=self.name, lun=lun, to=lun)
+
+    @contextmanager
+    def unmapped(self, lun: str) -> Iterator[None]:
+        """While it lasts, the node's connection leads to no LUN, and what it had registered there is gone for good."""
+        with self.leads_to(lun, ""):
+            yield
+
+    def wwid(self, lun: str) -> str:
+        """What this kernel takes the node's disk for."""
+        name = self.disk(lun).removeprefix("/dev/")
+        return str(self.run(["cat", f"/sys/block/{name}/device/wwid"], check=True).stdout.strip())
+
+    def rescan(self, lun: str) -> None:
+        """Let the kernel ask the disk who it is."""
+        name = self.disk(lun).removeprefix("/dev/")
+        self.run(["sh", "-c", f"echo 1 > /sys/block/{name}/device/rescan"], check=True)
+
     def hang(self, lun: str) -> None:
         """From now on whoever opens or uses the disk waits, uninterruptibly and without end."""
         self._call("hang", lun=lun)
@@ -141,7 +166,7 @@ class Node:
 
 
 class Cluster:
-    """Nodes n1, n2, n3 and LUNs a, b, c, d, nopr (which knows no reservations), in a guest that has booted."""
+    """Nodes n1, n2, n3 and LUNs a to e and nopr (which knows no reservations), in a guest that has booted."""
 
     def __init__(self, guest: Guest) -> None:
         """Set up the storage and log in."""
@@ -151,6 +176,15 @@ class Cluster:
         guest.call("set_up_storage")
         for node in self.nodes.values():
             node.renew()
+
+    @contextmanager
+    def twin(self, lun: str) -> Iterator[str]:
+        """While it lasts there may be a disk that says it is the LUN: its name, for `leads_to` and `reservation`."""
+        name = twin(lun)
+        try:
+            yield name
+        finally:
+            self.guest.call("remove_twin", lun=lun)
 
     @property
     def release(self) -> tuple[int, int]:
@@ -167,9 +201,9 @@ class Cluster:
         return reservation_of(self.guest, lun)
 
     def restart_target(self, *luns: str) -> None:
-        """Let the target of these LUNs (not of the slow one) lose its power; takes two seconds.
+        """Let the target of these LUNs lose its power; takes two seconds.
 
-        Back come the connections, as the same nexuses, and the reservations that the target has kept; not the content.
+        Back come the connections, as the same nexuses, and the reservations that the target has kept.
         """
         self.guest.call("restart_target", luns=luns)
 

@@ -162,7 +162,11 @@ def _call(
     exit_code: int = 0,
     in_full: bool = False,
 ) -> None:
-    """Call the agent as Pacemaker does, show it, and check the exit code and the last line of the answer."""
+    """Call the agent as Pacemaker does, show it, and check the exit code and the answer.
+
+    That is the first line of a success and the last of a failure, which begins with what each disk said. What the
+    person can do stands behind a semicolon.
+    """
     devices = agent.disks(node, agent.LUNS)
     sent = [f"nodename={plug}", f"action={action}", f"port={plug}", f"devices={devices}"]
     shown = sent if in_full else [*sent[:-1], "devices=... (the same three disks)"]
@@ -175,8 +179,8 @@ def _call(
         _row(label, line)
     _row("exit code", f"{done.returncode}, after {done.seconds * 1000:.0f} ms")
     what = f"the end of the agent's action {action} on {node.name}"
-    last = said[-1] if said else "no answer"
-    _check(what, f"exit code {done.returncode}, {last}", f"exit code {exit_code}, {answer}")
+    verdict = said[-1 if done.returncode else 0].partition(";")[0] if said else "no answer"
+    _check(what, f"exit code {done.returncode}, {verdict}", f"exit code {exit_code}, {answer}")
 
 
 def _show_disks(cluster: Cluster, *nodes: str) -> None:

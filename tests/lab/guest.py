@@ -12,14 +12,14 @@ import sys
 import tempfile
 import time
 import tty
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tests.lab import cache
 from tests.lab.errors import CommandFailed, CommandTimedOut, GuestLost, LabUnavailable, RequestFailed
-from tests.lab.inside import layout
+from tests.lab.inside import layout, slow
 from tests.lab.lines import Lines
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ PROMPT = r"(guest|n\d)# "
 STARTED = "Run /first as init process"
 BOOT_SECONDS = 60.0
 CALL_SECONDS = 30.0
+NUDGE_SECONDS = 1.0
 ANSWER_SECONDS = 10.0  # beyond the time-out of a command, for the guest to kill it and say so
 TAIL_BYTES = 4000
 
@@ -294,10 +295,13 @@ class Guest:
         return self._lines.request(line, name, arguments, spill=self._folder)
 
     def _wait(self, future: Future[Answer], what: str, seconds: float) -> Answer:
+        until = time.monotonic() + seconds
+        while not wait([future], min(NUDGE_SECONDS, max(0.0, until - time.monotonic()))).done:
+            if time.monotonic() >= until:
+                self._lost(f"no answer within {seconds} s to: {what}")
+            self._lines.nudge()
         try:
-            return future.result(seconds)
-        except (FutureTimeout, TimeoutError):
-            self._lost(f"no answer within {seconds} s to: {what}")
+            return future.result()
         except ConnectionError:
             self._lost(f"ended during: {what}")
 
@@ -323,6 +327,8 @@ class Guest:
             # Since Linux 6.16: system calls of the guest cost half.
             "seccomp=auto",
             "printk.time=1",
+            f"brd.rd_nr={len(slow.DISKS)}",
+            f"brd.rd_size={layout.DISK_MIB << 10}",
             "init=/first",
             _assignment("LAB_PROJECT", str(PROJECT)),
             _assignment("LAB_HOST", str(self._folder)),

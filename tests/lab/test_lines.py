@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab.inside import service
 from tests.lab.lines import Lines
 
 if TYPE_CHECKING:
@@ -51,3 +53,15 @@ def test_a_request_to_a_guest_that_is_gone_is_lost_and_not_an_error_of_the_call(
     asked = lines.request(0, "run", {}, spill=tmp_path)
     with pytest.raises(ConnectionError):
         asked.result(5)
+
+
+def test_a_service_that_has_not_noticed_a_request_is_nudged_and_an_empty_line_is_no_request() -> None:
+    lines = Lines(2)
+    lines.nudge()
+    for end in lines.guest_ends:
+        assert end.recv(10) == b"\n"
+    reading, writing = os.pipe()
+    os.write(writing, b'\n\n{"id": 1}\n\n')
+    os.close(writing)
+    assert list(service._lines(reading)) == [b'{"id": 1}']
+    os.close(reading)

@@ -23,6 +23,8 @@ NO_REBOOT = ("noreboot",)
 # Where fence_scsi keeps its node's key and disks.
 KEY_FILE, DISKS_FILE = "/var/run/cluster.key", "/var/run/cluster.dev"
 OUR_FILES = "/run/fence_pr_ioctl"
+# A mount of the host's own.
+OUR_BINDINGS = "/var/lib/fence_pr_ioctl"
 
 
 class Hosts:
@@ -62,6 +64,7 @@ class Hosts:
         for host in self.fabric.hosts.values():
             host.run(["rm", "-rf", KEY_FILE, DISKS_FILE, OUR_FILES], check=True)
             host.run(["mkdir", "-m", "700", OUR_FILES], check=True)
+            host.run(["find", OUR_BINDINGS, "-mindepth", "1", "-delete"], check=True)
         for lun in LUNS:
             self.n1.drain(lun)
             assert self.n1.pr(lun, "register", 0, LAB_KEY, IGNORE_KEY) == 0

@@ -31,6 +31,11 @@ KEYS = {"n1": 0x1, "n3": 0x3}
 SETTINGS = {"key": "reservation_key 0x1", "file": multipathd.KEY_FILE}
 
 
+def sent(name: str) -> dict[str, str]:
+    """How Pacemaker sends a node's key with pcmk_host_argument=key."""
+    return {"nodename": name, "key": f"{KEYS[name]:x}"}
+
+
 class Mapped:
     """n1 with its map, and n3."""
 
@@ -47,15 +52,15 @@ class Mapped:
         return [self.lab.reservation(LUN)]
 
     def let_in(self, name: str, *agents: Agent) -> None:
-        """Run `on` of each of these agents on a node, with its key as plug."""
+        """Run `on` of each of these agents on a node, with its key."""
         for agent in agents:
-            said = agent.succeed(self.lab.nodes[name], "on", f"{KEYS[name]:x}", self._disks[name], nodename=name)
+            said = agent.succeed(self.lab.nodes[name], "on", "", self._disks[name], **sent(name))
             assert said.startswith(POWERED_ON)
 
     def shut_out(self, name: str, by: str, agent: Agent) -> None:
         """Fence a node over all its paths."""
         node = self.lab.nodes[by]
-        assert agent.succeed(node, "off", f"{KEYS[name]:x}", self._disks[by], nodename=name) == POWERED_OFF
+        assert agent.succeed(node, "off", "", self._disks[by], **sent(name)).startswith(POWERED_OFF)
         self.assert_registered(by)
         for path in self._paths(name):
             self.lab.nodes[path].drain(LUN)

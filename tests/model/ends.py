@@ -47,9 +47,21 @@ def all_are_on(end: End) -> list[str]:
     return broken
 
 
+def untouched(end: End) -> list[str]:
+    """Promise 3: who cannot finish does not begin: nobody is fenced, on no disk."""
+    touched = [disk for disk, unit in enumerate(end.units) if promises.members(end.site, unit, disk) < {"n1", "n2"}]
+    return [f"promise 3: disk {disk + 1} is changed, and not all can be" for disk in touched]
+
+
 def n1_is_up(end: End) -> list[str]:
     """Promise 7: of the goals of n1 the first cannot be reached, the others must be."""
     return [] if end.reached(0, 1) and end.reached(0, 2) else ["promise 7: n1 does not get up"]
+
+
+def only_n2(end: End) -> list[str]:
+    """Promise 1: n1, which does not reach all disks as it should, cannot be right; promise 3: n2 fences it."""
+    broken = ["promise 1: a success of n1 that cannot be"] if end.reached(0) else []
+    return broken + ([] if end.reached(1) else ["promise 3: n2 does not fence n1"])
 
 
 def nobody_succeeds(end: End) -> list[str]:

@@ -1,6 +1,6 @@
 """In place of the kernel: the agent's ioctls end here, as commands to the model, and the model's answers go back.
 
-Everything above is the real code: `pr_ioctl` and `nvme` with their structures, `reservation`, `fencing`, `plan`.
+Everything above is the real code: `pr_ioctl` and `nvme` with their structures, the disks of `storage`, and `actions`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ import ctypes
 import os
 import struct
 from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
 
-from fence_pr.pr_ioctl import REQUESTS
+from fence_pr.storage.pr_ioctl import REQUESTS
+from fence_pr.storage.scsi import _HEADER as SG_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .unit import Unit
 
+SG_IO = 0x2285
 NVME_ID, NVME_IO, NVME_ADMIN = 0x4E40, 0xC0484E43, 0xC0484E41
 NVME_PATH_ERROR = 0x370
 CHANGES = {
@@ -28,7 +31,10 @@ CHANGES = {
     REQUESTS.clear: ("clear", struct.Struct("=QI4x")),
 }
 READ_KEYS, READ_RESERVATION = struct.Struct("=IIQ"), struct.Struct("=QII")
-READS = ("read_keys", "read_reservation", "report", "snapshot")
+READS = ("identify", "read_keys", "read_reservation", "report", "snapshot", "full_status")
+INQUIRY, PERSISTENT_RESERVE_IN = 0x12, 0x5E
+TARGET_PORT = 1
+CHECK_CONDITION, ILLEGAL_REQUEST = 0x2, bytes((0x70, 0, 5, *[0] * 4, 10, *[0] * 4, 0x24, 0, *[0] * 4))
 
 
 class Command(NamedTuple):
@@ -71,11 +77,20 @@ def carry_out(unit: Unit, nexus: str, command: Command) -> int | Contents:
 class Kernel:
     """Has the place of the module `fcntl` in `pr_ioctl` and `nvme`.
 
-    send  called with the descriptor and the command; gives what `carry_out` gives, or a status
+    send   called with the descriptor and the command; gives what `carry_out` gives, or a status
+    who    called with the descriptor; the number of the disk that it leads to
+    tells  called with the descriptor; whether the target has READ FULL STATUS
+    host   called with a nexus; what targets call the host behind it
     """
 
-    def __init__(self, send: Callable[[int, Command], int | Contents]) -> None:
-        self._send = send
+    def __init__(
+        self,
+        send: Callable[[int, Command], int | Contents],
+        who: Callable[[int], int],
+        tells: Callable[[int], bool],
+        host: Callable[[str], str],
+    ) -> None:
+        self._send, self._who, self._tells, self._host = send, who, tells, host
 
     def ioctl(self, fd: int, request: int, buffer: bytearray | int = 0, _mutate: bool = True) -> int:
         """As `fcntl.ioctl`."""
@@ -91,8 +106,52 @@ class Kernel:
             return self._read_keys(fd, buffer)
         if request == REQUESTS.read_reservation:
             return self._read_reservation(fd, buffer)
+        if request == SG_IO:
+            return self._scsi(fd, buffer)
+        if request == NVME_ADMIN:
+            return self._identify(fd, buffer)
         assert request == NVME_IO, hex(request)
         return self._report(fd, buffer)
+
+    def _scsi(self, fd: int, buffer: bytearray) -> int:
+        """INQUIRY, or READ FULL STATUS; nothing else is sent this way."""
+        fields = list(SG_HEADER.unpack(buffer))
+        command = ctypes.string_at(fields[7], fields[2])
+        assert command[0] in (INQUIRY, PERSISTENT_RESERVE_IN)
+        told = self._full_status(fd) if command[0] == PERSISTENT_RESERVE_IN else self._inquire(fd, command[1])
+        if isinstance(told, int):
+            # SAM-5 status, how much sense there is, and host_status
+            fields[13], fields[16], fields[17] = told & 0xFF, len(ILLEGAL_REQUEST), told >> 16
+            ctypes.memmove(fields[8], ILLEGAL_REQUEST, len(ILLEGAL_REQUEST))
+            told = b""
+        ctypes.memmove(fields[6], told, min(fields[5], len(told)))
+        fields[19] = fields[5] - min(fields[5], len(told))
+        buffer[:] = SG_HEADER.pack(*fields)
+        return 0
+
+    def _inquire(self, fd: int, page: int) -> bytes:
+        """INQUIRY: page 83h, with who the disk is and over which port; it has nothing else to say of itself."""
+        if not page:
+            return bytes(36)
+        of_disk = struct.pack(">BBxB16s", 1, 2, 16, identifier(self._who(fd)))
+        told = of_disk + struct.pack(">BBxBI", 1, 0x14, 4, TARGET_PORT)
+        return struct.pack(">BBH", 0, 0x83, len(told)) + told
+
+    def _full_status(self, fd: int) -> bytes | int:
+        """READ FULL STATUS; a status where the target has none, or does not answer."""
+        if not self._tells(fd):
+            return CHECK_CONDITION
+        answer = self._send(fd, Command("full_status"))
+        if isinstance(answer, int):
+            return answer
+        return full_status(answer, self._host)
+
+    def _identify(self, fd: int, buffer: bytearray) -> int:
+        """Namespace identification descriptors: one NGUID."""
+        (address,) = struct.unpack_from("=Q", buffer, 24)
+        data = struct.pack(">BBxx16s", 2, 16, identifier(self._who(fd)))
+        ctypes.memmove(address, data, len(data))
+        return 0
 
     def _read_keys(self, fd: int, buffer: bytearray) -> int:
         answer = self._send(fd, Command("read_keys"))
@@ -120,14 +179,44 @@ class Kernel:
         (address,), (length,) = struct.unpack_from("=Q", buffer, 24), struct.unpack_from("=I", buffer, 36)
         data = struct.pack("<IBH57x", answer.generation, answer.type, len(answer.registrants))
         for nexus, key in answer.registrants:
-            data += struct.pack("<HB5xQ16s32x", 0, nexus == answer.holder, key, host_id(nexus))
+            data += struct.pack("<HB5xQ16s32x", 0, nexus == answer.holder, key, host_id(self._host(nexus)))
         ctypes.memmove(address, data, min(length, len(data)))
         return 0
 
 
-def host_id(nexus: str) -> bytes:
+def full_status(said: Contents, host: Callable[[str], str]) -> bytes:
+    """READ FULL STATUS of a target that calls nexuses' hosts so."""
+    told = b"".join(
+        struct.pack(">Q4xBB4xHI", key, nexus == said.holder, said.type, TARGET_PORT, len(named)) + named
+        for nexus, key in said.registrants
+        for named in (transport_id(host(nexus), session(nexus)),)
+    )
+    return struct.pack(">II", said.generation, len(told)) + told
+
+
+def identifier(disk: int) -> bytes:
+    """What a disk of any kind says it is, by its number."""
+    return (disk + 1).to_bytes(16, "big")
+
+
+def host_id(host: str) -> bytes:
     """An NVMe host's identifier."""
-    return nexus.encode().ljust(16, b"\xff")
+    return host.encode().ljust(16, b"\xff")
+
+
+def session(nexus: str) -> str:
+    """The identifier of a nexus' session, where it is one of iSCSI."""
+    return f"{crc32(nexus.encode()):012x}"
+
+
+def transport_id(host: str, session: str) -> bytes:
+    """TransportID of an iSCSI initiator port, or of an FC port where that is what the host is called."""
+    kind, _, name = host.partition(".")
+    if kind == "fc":
+        return struct.pack(">8s8s8x", b"", bytes.fromhex(name))
+    text = f"{host},i,0x{session}".encode()
+    padded = text.ljust((len(text) // 4 + 1) * 4, b"\0")
+    return struct.pack(">BxH", 0x45, len(padded)) + padded
 
 
 def _returned(status: int) -> int:

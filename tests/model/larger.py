@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from fence_pr.pr_ioctl import WRITE_EXCLUSIVE_ALL_REGS as WEAR
+from fence_pr.storage.pr_ioctl import WRITE_EXCLUSIVE_ALL_REGS as WEAR
 
 from . import scenario as fault
+from .configuration import Conf
 from .ends import all_are_on, all_reached, one_is_left, somebody_is_left
+from .runs import Call
 from .scenario import BOTH, NO_FAULT, Faults, Scenario, Start
 from .scenarios import (
     ALL_THREE,
@@ -38,6 +40,8 @@ from .scenarios import (
 )
 
 FIVE, WORST = Faults(5), Faults(5, (*fault.ALL, fault.POWER_LOSS, fault.NEW_SESSION))
+LOST_1, N1_ALONE = Faults(1, (fault.UNANSWERED,)), Start(("n1",), holder="n1")
+RETRIES = ((Call("n2", "on", "n2", Conf(retry_on=2)),),)
 PASSING_3, HARMLESS_1 = Faults(3, fault.TRANSIENT), Faults(1, fault.HARMLESS)
 
 
@@ -58,6 +62,7 @@ def slow() -> list[Scenario]:
         ),
         Scenario("n1 runs on: SCSI and NVMe, two faults", COMING, SCSI_NVME, NOBODY, PASSING_2, all_are_on, COARSE),
         Scenario("n2 comes back: every read by itself", COMES_BACK, SCSI_1, BOTH, cut),
+        Scenario("n2 comes back: a map, no key yet", (off("n1", "n2"), RETRIES), MAP_1, N1_ALONE, LOST_1, exact=COARSE),
         Scenario("n2 comes back: two faults", COMES_BACK, SCSI_1, BOTH, PASSING_2, exact=COARSE),
     ]
 

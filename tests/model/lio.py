@@ -5,7 +5,7 @@ Where SPC-4 5.14 leaves a choice or LIO takes its own, LIO's way is modelled; `t
 
 from __future__ import annotations
 
-from fence_pr.pr_ioctl import FLAG_IGNORE_KEY
+from fence_pr.storage.pr_ioctl import FLAG_IGNORE_KEY
 
 from .unit import ALL_REGISTRANTS, CONFLICT, INVALID, IO_ERROR, NOT_SUPPORTED, OK, SINGLE, TYPES, Unit
 

@@ -3,11 +3,14 @@
 A mutant is a sentence, the promise that it breaks, the scenario where that is seen soonest, and its changes: a function
 of the package ("module:function" or "module:Class.method"), and what stands in its source once (-) and what takes its
 place (+). The changed function is compiled into its own module, so everything around it is the real code. Where the
-source has no such text any more, that is an error: then the mutant must be written anew for the new code.
+source has no such text any more, or the module does not know a name in what takes its place, that is an error: then
+the mutant must be written anew for the new code.
 """
 
 from __future__ import annotations
 
+import builtins
+import dis
 import importlib
 import inspect
 import sys
@@ -17,10 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
-from fence_pr import actions
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import CodeType
 
 TABLE = Path(__file__).parent / "mutants.txt"
 
@@ -51,8 +53,6 @@ class Mutant(NamedTuple):
                 stack.enter_context(patch.object(owner, name, changed))
                 for module, alias in _imported(original):
                     stack.enter_context(patch.object(module, alias, changed))
-                of_actions = {action: changed for action, it in actions.ACTIONS.items() if it is original}
-                stack.enter_context(patch.dict(actions.ACTIONS, of_actions))
             yield
 
 
@@ -96,7 +96,15 @@ def _changed(change: Change) -> tuple[Any, str, Any]:
     code = f"from __future__ import annotations\n{source.replace(change.before, change.after)}"
     made: dict[str, Any] = {}
     exec(compile(code, f"<mutant of {change.where}>", "exec"), vars(module), made)
+    if unknown := _globals(made[name].__code__) - vars(module).keys() - vars(builtins).keys():
+        raise ValueError(f"{change.where} knows nothing of {unknown}")
     return owner, name, made[name]
+
+
+def _globals(code: CodeType) -> set[str]:
+    """What the code, and code inside of it, looks up in its module."""
+    named = {it.argval for it in dis.get_instructions(code) if it.opname == "LOAD_GLOBAL"}
+    return named.union(*(_globals(inner) for inner in code.co_consts if isinstance(inner, type(code))))
 
 
 def _imported(function: object) -> list[tuple[Any, str]]:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+import marshal
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
-from fence_pr import actions, corosync, device, fencing, inspection, request
-from fence_pr.errors import FenceError
+from fence_pr.actions import perform
+from fence_pr.actions.job import Job
+from fence_pr.actions.report import Report
+from fence_pr.actions.request import Request
+from fence_pr.actions.this_node import ThisNode
+from fence_pr.errors import FenceError, Notice
 from fence_pr.keys import of_node
-from fence_pr.report import Report
-from fence_pr.request import Job, Request
+from fence_pr.messages import sentences
+from fence_pr.storage import device
 
-from .runs import in_turn
+from .here import alone, in_turn
 from .target import Command, ModelDisk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from fence_pr.corosync import Cluster
-    from fence_pr.device import Device
+    from fence_pr.storage.device import Device
 
     from .target import Send
 
@@ -48,21 +51,37 @@ def key_of(node: str, cluster: Cluster) -> int:
 
 
 class Node:
-    """Runs actions as the machine called `name`. folder: keeps corosync.conf and what the node remembers."""
+    """Runs actions as the machine called `name`, where sleeping takes no time.
+
+    folder     keeps corosync.conf and the node's state files
+    addresses  the machine's own
+    sleep      what is done in place of sleeping
+    forget     done before a state file is removed
+    users      who has a disk in use
+    """
 
     def __init__(self, name: str, folder: Path, devices: Sequence[Device], conf_file: Path) -> None:
-        self.name, self._devices, self._conf = name, list(devices), conf_file
-        self.state = folder / f"run-{name}"
+        self.name, self.devices, self._conf = name, list(devices), conf_file
+        self.state, self.lasting = folder / f"run-{name}", folder / f"lib-{name}"
+        self.addresses: frozenset[str] = frozenset()
+        self.users: dict[Device, list[Notice]] = {it: [] for it in devices}
+        self.is_starting = False
         self.said: list[str] = []
+        self.slept: list[float] = []
+        self.sleep: Callable[[float], None] = self.slept.append
+        self.forget: Callable[[], None] = lambda: None
+
+    def _hear(self, step: Notice) -> None:
+        assert sentences.severity(step.code) == sentences.STEP
+        self.said.append(str(step))
 
     def request(self, action: str, plug: str, **changes: object) -> Request:
         """What the call asks for: defaults, then `changes`."""
         values: dict[str, Any] = {
-            "action": action, "plug": plug, "key": "", "devices": tuple(known.name for known in self._devices),
+            "action": action, "plug": plug, "key": "", "devices": tuple(known.name for known in self.devices),
             "key_method": "hash64", "cluster_name": "", "reservation_type": None, "abort": "auto",
-            "refuse_foreign": False,
-            "power_wait": 0.0, "attempts": 1, "attempt_sleep": 0.0, "limit": None, "corosync_conf": str(self._conf),
-            "state_folder": str(self.state),
+            "refuse_foreign": False, "power_wait": 0.0, "settle_time": 0.0, "attempts": 1, "attempt_sleep": 0.0,
+            "limit": None, "corosync_conf": str(self._conf),
         }  # fmt: skip
         return Request(**{**values, **changes})
 
@@ -71,40 +90,64 @@ class Node:
 
         threads: disks are worked on by threads, as in earnest; else one after the other, in order.
         """
-        with self._in_place(send), nullcontext() if threads else _without_threads():
-            try:
-                notes: list[str] = []
-                job = Job(self.request(action, plug, **changes), _Unwatched(), self.said.append, notes)
-                return actions.ACTIONS[action](job).with_notes(notes)
-            except FenceError as error:
-                return Report(False, problems=tuple(str(error).splitlines()))
-
-    @contextmanager
-    def _in_place(self, send: Send) -> Iterator[None]:
-        def open_disk(opened: Device, _watch: object, _patience: object) -> ModelDisk:
-            send(opened, Command("open"))
-            return ModelDisk(opened, send)
-
-        def resolve_all(names: Sequence[str], _places: object = None) -> list[Device]:
-            named = [known for name in names for known in self._devices if known.name == name]
-            return sorted(named, key=lambda known: known.identity)
-
-        with (
-            patch.object(request, "open_disk", open_disk),
-            patch.object(device, "resolve_all", resolve_all),
-            patch.object(corosync, "this_machine", lambda: (self.name, frozenset())),
-        ):
-            yield
+        here = _Here(self, send)
+        if not threads:
+            here.on_each, here.in_time = in_turn, alone
+        try:
+            warnings: list[Notice] = []
+            job = Job(self.request(action, plug, **changes), _Unwatched(), self._hear, warnings, here)
+            return complete(perform.action(action)(job).with_warnings(warnings))
+        except FenceError as error:
+            return complete(Report.failed(*error.notices()))
 
 
-@contextmanager
-def _without_threads() -> Iterator[None]:
-    with (
-        patch.object(request, "on_each", in_turn),
-        patch.object(fencing, "on_each", in_turn),
-        patch.object(inspection, "on_each", in_turn),
-    ):
-        yield
+def complete(report: Report) -> Report:
+    """The report, if it passes from process to process as it is, and tells everything that a person needs.
+
+    A failure of a disk says what was asked of which disk, what came back and what to do (promise 5).
+    """
+    assert Report.unpack(marshal.loads(marshal.dumps(report.pack()))) == report
+    assert {sentences.severity(it.code) for it in report.failures()} <= {sentences.FAILURE}
+    assert {sentences.severity(it.code) for it in report.warnings} <= {sentences.WARNING}
+    for problem in (disk.problem for disk in report.disks if disk.problem):
+        assert all(problem.fields.get(name) for name in ("disk", "operation", "answer")), problem
+        assert sentences.find(problem.code)[1][1], f"{problem.code} has no hint"
+    return report
+
+
+class _Here(ThisNode):
+    """The node's machine, whose disks are models."""
+
+    def __init__(self, node: Node, send: Send) -> None:
+        super().__init__(str(node.state), str(node.lasting))
+        self._node, self._send, self._slept = node, send, 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._slept
+
+    def sleep(self, seconds: float) -> None:
+        self._slept += seconds
+        self._node.sleep(seconds)
+
+    def is_starting(self) -> bool:
+        return self._node.is_starting
+
+    def names(self) -> tuple[str, frozenset[str]]:
+        return self._node.name, self._node.addresses
+
+    def find(self, name: str) -> Device:
+        return next(known for known in self._node.devices if known.name == name)
+
+    def forget(self, found: Device) -> None:
+        self._node.forget()
+        super().forget(found)
+
+    def users(self, found: Device) -> list[Notice]:
+        return self._node.users[found]
+
+    def open(self, found: Device, _watch: object, _patience: object) -> Any:
+        self._send(found, Command("open"))
+        return ModelDisk(found, self._send)
 
 
 class _Unwatched:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fence_pr.pr_ioctl import FLAG_IGNORE_KEY
+from fence_pr.storage.pr_ioctl import FLAG_IGNORE_KEY
 
 from .unit import ALL_REGISTRANTS, CONFLICT, INVALID, NOT_SUPPORTED, OK, TYPES, Unit
 

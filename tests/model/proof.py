@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import larger, scenarios
+from . import larger, names, random_names, scenarios
 from .mutants import MUTANTS
 from .search import Search
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SEED = 1
 WALKS, WALKS_LONG = 40, 2000
+CLUSTERS, CLUSTERS_LONG, WALKS_OF_CLUSTER = 60, 3000, 4
 
 
 class Line(NamedTuple):
@@ -55,14 +56,20 @@ def lines(long: bool = False) -> Iterator[Line]:
         ("a node that cannot be fenced", scenarios.hopeless()),
         ("three nodes, and onlookers", scenarios.groups()),
         ("nodes that come", scenarios.unfencing()),
+        ("paths that lead elsewhere", scenarios.elsewhere()),
+        ("a name is not a node: a premise is broken", names.broken()),
+        ("a name is not a node: what nobody can know is warned of", names.untold()),
+        ("a name is not a node: legitimate fencing succeeds", names.legitimate()),
     ]
     tried: Counter[str] = Counter()
     for name, family in families:
         yield _explored(f"every order: {name}", family, lambda it: Search(it).explore(), tried)
-    for scenario in (*larger.slow(), *larger.long()) if long else ():
+    for scenario in (*larger.slow(), *larger.long(), *names.deeper()) if long else ():
         yield _explored(f"every order: {scenario.name}", [scenario], lambda it: Search(it).explore(), tried)
     walks = WALKS_LONG if long else WALKS
     yield _explored("at random", larger.at_random(), lambda it: Search(it).sample(SEED, walks), tried)
+    clusters = [random_names.draw(seed) for seed in range(CLUSTERS_LONG if long else CLUSTERS)]
+    yield _explored("names at random", clusters, lambda it: Search(it).sample(SEED, WALKS_OF_CLUSTER), tried)
     yield Line("faults injected", dict(sorted(tried.items())))
     yield _caught()
 
@@ -93,7 +100,7 @@ def _caught() -> Line:
 
 def caught(mutant: Mutant) -> tuple[bool, str]:
     """Whether the explorer catches the mutant, and how, in words."""
-    (scenario,) = [it for it in scenarios.short() if it.name == mutant.scenario]
+    (scenario,) = [it for it in (*scenarios.short(), *names.short()) if it.name == mutant.scenario]
     with mutant.installed():
         violation = Search(scenario).explore().violation
     if violation is None:

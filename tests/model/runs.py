@@ -11,33 +11,37 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
-from fence_pr import (
-    actions,
-    corosync,
-    device,
-    fencing,
-    inspection,
-    keys,
-    multipathd,
+from fence_pr import bindings, keys, state_file
+from fence_pr.actions import perform
+from fence_pr.actions.job import Job
+from fence_pr.actions.report import Report
+from fence_pr.errors import FenceError, Notice
+from fence_pr.storage import (
+    full_status,
+    kernel_status,
+    multipath_disk,
     nvme,
-    parallel,
+    own_hosts,
     pr_ioctl,
-    record,
-    request,
-    reservation,
-    state,
-    status,
+    scsi,
+    single_path,
+    transport_id,
 )
-from fence_pr.errors import FenceError
-from fence_pr.plan import Snapshot
-from fence_pr.report import Report
-from fence_pr.request import Job
+from fence_pr.storage.scsi_disk import ScsiDisk
+from fence_pr.storage.single_path import SinglePath
+from fence_pr.storage.snapshot import Snapshot
 
-from .kernel import Command, Contents, Kernel
+from . import files, kernel
+from .configuration import DEFAULT, Conf
+from .deeds import DEEDS
+from .files import Files, Opened
+from .here import Here, Hung, Pending, Unwatched, alone, in_turn, unheard
+from .kernel import Command, Contents, Kernel, host_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
+    from .files import Content
     from .site import Site
 
     Answer = int | Contents | None  # None: there never comes one
@@ -45,14 +49,21 @@ if TYPE_CHECKING:
 
 
 class Call(NamedTuple):
-    """A node carries out an action on a node."""
+    """A node carries out an action on a node, by its configuration; or a deed (`deeds`) is done to it."""
 
     node: str
     action: str
     plug: str
+    conf: Conf = DEFAULT
 
     def __str__(self) -> str:
-        return f"{self.node}: {self.action} {self.plug}"
+        changed = [f"{name} {value}" for name, value in self.conf._asdict().items() if value != getattr(DEFAULT, name)]
+        by = f" ({', '.join(changed)})" if changed else ""
+        return f"{self.node}: {self.action} {self.plug}{by}".rstrip()
+
+    def is_deed(self) -> bool:
+        """Whether no agent runs."""
+        return self.action in DEEDS
 
 
 class Sent(NamedTuple):
@@ -64,71 +75,82 @@ class Sent(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """How far an action has come: what it has sent so far, what it waits for, and at the end its report."""
+    """How far an action has come: what it has sent so far, what it waits for, and at the end its report.
+
+    writes  what it has written to its node's files
+    """
 
     sent: tuple[Sent, ...]
     waiting: tuple[tuple[int, Command], ...]
     report: Report | None
+    writes: dict[tuple[str, str], Content]
 
     def issued(self, fd: int) -> int:
         """How many commands have gone out over a channel."""
         return sum(it.fd == fd for it in self.sent) + sum(it[0] == fd for it in self.waiting)
 
 
-CRASH = "internal error"
-
-
-class Pending(BaseException):
-    """The code cannot go on without the answers to these commands, each over another channel."""
-
-    def __init__(self, commands: tuple[tuple[Any, Any], ...]) -> None:
-        super().__init__(commands)
-        self.commands = commands
-
-
-class Hung(BaseException):
-    """The code waits for an answer that never comes."""
+CRASH = "internal-error"
 
 
 class Runs:
     """All moments of all actions on a site, each by a number. Use inside `installed`.
 
-    exact  a snapshot of a SCSI disk is the three commands that it is; else they are one, and generations do not count
+    What an action reads of its node's files it reads as they were when it began.
+
+    exact   a snapshot of a SCSI disk is the two commands that it is; else they are one
+    asking  to ask a disk who it is is a command like others; else it is answered at once
     """
 
-    def __init__(self, site: Site, *, exact: bool = True) -> None:
-        self.site, self.exact = site, exact
-        self._histories: list[tuple[Call, History]] = []
-        self._numbers: dict[tuple[Call, History], int] = {}
+    def __init__(self, site: Site, *, exact: bool = True, asking: bool = False) -> None:
+        self.site, self.exact, self._asking = site, exact, asking
+        self._histories: list[tuple[Call, int, History]] = []
+        self._numbers: dict[tuple[Call, int, History], int] = {}
+        self.files: list[Files] = [files.NONE]
+        self._file_numbers: dict[Files, int] = {files.NONE: 0}
         self._moments: dict[int, Moment] = {}
         self._after: dict[tuple[int, int, int], int] = {}
         self.answers: list[Answer] = []
         self._answer_numbers: dict[Answer, int] = {}
-        self._kernel = Kernel(self._send)
+        self._kernel = Kernel(self._send, self._who, self._tells, site.host)
         self._call = Call("", "", "")
         self._left: list[Iterator[int]] = []
+        self._open = Opened(files.NONE)
         self._sent: list[Sent] = []
 
-    def start(self, call: Call) -> int:
-        """The moment in which nothing is answered yet."""
-        return self._number(call, ((),) * len(self.site.hosts[call.node].channels))
+    def start(self, call: Call, kept: int = 0) -> int:
+        """The moment in which nothing is answered yet. kept: number of the node's files."""
+        return self._number(call, kept, ((),) * len(self.site.hosts[call.node].channels))
 
     def after(self, run: int, fd: int, answer: int) -> int:
         """The moment after one more answer over a channel."""
         if (run, fd, answer) not in self._after:
-            call, history = self._histories[run]
+            call, kept, history = self._histories[run]
             longer = (*history[:fd], (*history[fd], answer), *history[fd + 1 :])
-            self._after[run, fd, answer] = self._number(call, longer)
+            self._after[run, fd, answer] = self._number(call, kept, longer)
         return self._after[run, fd, answer]
 
     def without(self, run: int, fd: int, count: int) -> int:
         """The moment in which a channel has given its first `count` answers only."""
-        call, history = self._histories[run]
-        return self._number(call, (*history[:fd], history[fd][:count], *history[fd + 1 :]))
+        call, kept, history = self._histories[run]
+        return self._number(call, kept, (*history[:fd], history[fd][:count], *history[fd + 1 :]))
+
+    def files_number(self, kept: Files) -> int:
+        """The number by which a node's files go; 0: there are none."""
+        if kept not in self._file_numbers:
+            self._file_numbers[kept] = len(self.files)
+            self.files.append(kept)
+        return self._file_numbers[kept]
+
+    def files_after(self, kept: int, before: int, run: int) -> int:
+        """The node's files after it has come from one moment, or from none (-1), to another."""
+        old = self.moment(before).writes if before >= 0 else {}
+        new = {name: it for name, it in self.moment(run).writes.items() if name not in old or old[name] != it}
+        return self.files_number(self.files[kept].written(new)) if new else kept
 
     def length(self, run: int) -> int:
         """How many answers there were."""
-        return sum(map(len, self._histories[run][1]))
+        return sum(map(len, self._histories[run][2]))
 
     def call_of(self, run: int) -> Call:
         """The action that the moment belongs to."""
@@ -151,31 +173,34 @@ class Runs:
             self._moments[run] = self._carry_out(*self._histories[run])
         return self._moments[run]
 
-    def _number(self, call: Call, history: History) -> int:
-        key = (call, history)
+    def _number(self, call: Call, kept: int, history: History) -> int:
+        key = (call, kept, history)
         if key not in self._numbers:
             self._numbers[key] = len(self._histories)
             self._histories.append(key)
         return self._numbers[key]
 
-    def _carry_out(self, call: Call, history: History) -> Moment:
+    def _carry_out(self, call: Call, kept: int, history: History) -> Moment:
         self._call, self._sent, self._left = call, [], [iter(answers) for answers in history]
         waiting: tuple[tuple[int, Command], ...] = ()
         report = None
+        host = self.site.hosts[call.node]
+        here, self._open = Here(host, self.site.cluster(call.conf)), Opened(self.files[kept])
+        if call.is_deed():
+            return Moment((), (), None, {})
         try:
-            notes: list[str] = []
-            host = self.site.hosts[call.node]
-            job = Job(host.request(call.action, call.plug), _Unwatched(), _unheard, notes)
-            report = actions.ACTIONS[call.action](job).with_notes(notes)
+            warnings: list[Notice] = []
+            job = Job(host.request(call.action, call.plug, call.conf), Unwatched(), unheard, warnings, here)
+            report = perform.action(call.action)(job).with_warnings(warnings)
         except FenceError as error:
-            report = Report(False, problems=(str(error),))
+            report = Report.failed(*error.notices())
         except Pending as pending:
             waiting = pending.commands
         except Hung:
-            report = Report(False, problems=("Timed out",))
+            report = Report.failed(Notice("timed-out", {}))
         except Exception as error:
-            report = Report(False, problems=(f"{CRASH}: {error!r}",))
-        return Moment(tuple(self._sent), waiting, report)
+            report = Report.failed(Notice(CRASH, {"answer": repr(error)}))
+        return Moment(tuple(self._sent), waiting, report, self._open.writes)
 
     def _send(self, fd: int, command: Command) -> int | Contents:
         number = next(self._left[fd], None)
@@ -187,97 +212,104 @@ class Runs:
             raise Hung
         return answer
 
-    def _one_command(self) -> Callable[[reservation.ScsiDisk], Snapshot]:
+    def _who(self, fd: int) -> int:
+        if not self._asking:
+            return self.site.says[self.site.hosts[self._call.node].channels[fd].disk]
+        answer = self._send(fd, Command("identify"))
+        assert isinstance(answer, int)
+        return answer
+
+    def _tells(self, fd: int) -> bool:
+        return self.site.kinds[self.site.hosts[self._call.node].channels[fd].disk].tells
+
+    def _own_host(self) -> Callable[[ScsiDisk], frozenset[str]]:
+        """In place of `ScsiDisk.own_hosts`."""
+
+        def own_hosts(disk: ScsiDisk) -> frozenset[str]:
+            return frozenset({self.site.host(self.site.hosts[self._call.node].channels[disk._fd].nexus)})
+
+        return own_hosts
+
+    def _own_ports(self) -> frozenset[str]:
+        """In place of `own_hosts.fc_ports`."""
+        channels = self.site.hosts[self._call.node].channels
+        return frozenset(filter(transport_id.is_fc_port, (self.site.host(it.nexus) for it in channels)))
+
+    def _own_nvme_hosts(self, identifier: bytes) -> frozenset[str]:
+        """In place of `own_hosts.of_nvme`."""
+        more = [host_id(self.site.host(nexus)) for nexus in self.site.more.get(self._call.node, ())]
+        return frozenset(transport_id.nvme_host(it) for it in (identifier, *more))
+
+    def _own_port(self) -> Callable[[ScsiDisk], str]:
+        """In place of `ScsiDisk.own_port`."""
+
+        def own_port(disk: ScsiDisk) -> str:
+            nexus = self.site.hosts[self._call.node].channels[disk._fd].nexus
+            return transport_id.port_of(kernel.transport_id(self.site.host(nexus), kernel.session(nexus)))
+
+        return own_port
+
+    def _told_before(self) -> Callable[[ScsiDisk], tuple[full_status.Registration, ...] | None]:
+        """In place of `ScsiDisk._describe`, where a snapshot is one command: that one has told it."""
+
+        def describe(disk: ScsiDisk) -> tuple[full_status.Registration, ...] | None:
+            told = [it.answer for it in self._sent if it.fd == disk._fd and isinstance(it.answer, Contents)]
+            if not self._tells(disk._fd) or not told:
+                return None
+            return full_status.parse("", kernel.full_status(told[-1], self.site.host))
+
+        return describe
+
+    def _one_command(self) -> Callable[[ScsiDisk], Snapshot]:
         """In place of `ScsiDisk.snapshot`."""
 
-        def snapshot(disk: reservation.ScsiDisk) -> Snapshot:
+        def snapshot(disk: ScsiDisk) -> Snapshot:
             answer = self._send(disk._fd, Command("snapshot"))
             if isinstance(answer, int):
-                raise status.failure(disk.device.node, "read keys", answer)
-            return Snapshot(0, answer.listed(), answer.type, answer.holder_key)
+                raise kernel_status.failure(disk.device.node, "read keys", answer)
+            disk._last_keys = pr_ioctl.Keys(answer.generation, answer.listed())
+            disk._last_snapshot = Snapshot(answer.generation, answer.listed(), answer.type, answer.holder_key)
+            return disk._last_snapshot
 
         return snapshot
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Whatever the agent would ask of its machine is asked of the site."""
-
-        def resolve(name: str, _places: object = None) -> device.Device:
-            return self.site.hosts[self._call.node].devices[name]
+        """Whatever the agent would ask of its kernel is asked of the site."""
 
         def descriptor(path: str) -> int:
             return self.site.hosts[self._call.node].descriptors[path]
 
-        fields: Any = cache(vars(record.Record)["_fields"].__func__)
         with ExitStack() as stack:
-            for module in (request, fencing, inspection, reservation):
-                stack.enter_context(patch.object(module, "on_each", in_turn))
             replacements: tuple[tuple[Any, str, object], ...] = (
-                (device, "resolve", resolve),
                 (pr_ioctl, "open_disk", descriptor),
                 (pr_ioctl, "device_name", str),
                 (nvme, "device_name", str),
+                (scsi, "device_name", str),
                 (pr_ioctl, "fcntl", self._kernel),
                 (nvme, "fcntl", self._kernel),
-                (fencing, "time", _NoClock),
-                (reservation, "time", _NoClock),
-                # Two pure functions that would take half of the time.
+                (scsi, "fcntl", self._kernel),
+                (single_path, "identity_of_open", lambda *_: None),
+                (multipath_disk, "on_each", in_turn),
+                (multipath_disk, "in_time", alone),
+                (ScsiDisk, "own_hosts", self._own_host()),
+                (ScsiDisk, "own_port", self._own_port()),
+                (own_hosts, "of_nvme", self._own_nvme_hosts),
+                (own_hosts, "fc_ports", self._own_ports),
+                (state_file, "load", lambda disk, _: self._open.registered(disk)),
+                (state_file, "save", lambda disk, it, _: self._open.write(disk, files.STATE, it)),
+                (state_file, "forget", lambda disk, _: self._open.write(disk, files.STATE, None)),
+                (state_file, "is_unwritten", lambda *_: False),
+                (state_file, "identities", lambda _: self._open.disks()),
+                (bindings, "load", lambda disk, *_: self._open.bindings(disk)),
+                (bindings, "save", lambda disk, it, *_: self._open.write(disk, files.MEMORY, it, files.LASTING)),
+                # A pure function that would take much of the time.
                 (keys, "_digest", cache(keys._digest)),
-                (record.Record, "_fields", classmethod(fields)),
-                (corosync, "load", lambda _path: self.site.cluster),
-                (corosync, "this_machine", lambda: (self._call.node, frozenset())),
-                (state, "load", lambda *_: None),
-                (state, "save", lambda *_: None),
-                (multipathd, "tell_key", lambda *_: None),
+                (SinglePath, "close", lambda _: None),
             )
             for module, name, replacement in replacements:
                 stack.enter_context(patch.object(module, name, replacement))
             if not self.exact:
-                stack.enter_context(patch.object(reservation.ScsiDisk, "snapshot", self._one_command()))
+                stack.enter_context(patch.object(ScsiDisk, "snapshot", self._one_command()))
+                stack.enter_context(patch.object(ScsiDisk, "_describe", self._told_before()))
             yield
-
-
-def in_turn(work: Callable[[Any], object], items: Sequence[Any], patience: object = None) -> list[object | FenceError]:
-    """As `parallel.on_each`, without threads: what waits for answers does not keep the others from going on."""
-    results: list[object | FenceError] = []
-    waiting: list[tuple[Any, Any]] = []
-    stuck = False
-    for item in items:
-        try:
-            results.append(work(item))
-        except FenceError as error:
-            results.append(error)
-        except Pending as pending:
-            waiting += pending.commands
-        except Hung:
-            results.append(parallel.Unanswered())
-            stuck = stuck or patience is None or len(items) == 1
-    if waiting:
-        raise Pending(tuple(waiting))
-    if stuck:
-        raise Hung
-    return results
-
-
-class _NoClock:
-    """In place of the module `time`: whoever is late here is late by order, not by the clock."""
-
-    @staticmethod
-    def monotonic() -> float:
-        return 0.0
-
-    @staticmethod
-    def sleep(_seconds: float) -> None:
-        pass
-
-
-class _Unwatched:
-    def announce(self, disk: str, operation: str) -> None:
-        pass
-
-    def finished(self, disk: str) -> None:
-        pass
-
-
-def _unheard(_: str) -> None:
-    pass

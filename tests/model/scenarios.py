@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fence_pr.pr_ioctl import EXCLUSIVE_ACCESS_ALL_REGS as EAAR
-from fence_pr.pr_ioctl import EXCLUSIVE_ACCESS_REG_ONLY as EARO
-from fence_pr.pr_ioctl import WRITE_EXCLUSIVE_ALL_REGS as WEAR
-from fence_pr.pr_ioctl import WRITE_EXCLUSIVE_REG_ONLY as WERO
+from fence_pr.storage.pr_ioctl import EXCLUSIVE_ACCESS_ALL_REGS as EAAR
+from fence_pr.storage.pr_ioctl import EXCLUSIVE_ACCESS_REG_ONLY as EARO
+from fence_pr.storage.pr_ioctl import WRITE_EXCLUSIVE_ALL_REGS as WEAR
+from fence_pr.storage.pr_ioctl import WRITE_EXCLUSIVE_REG_ONLY as WERO
 
 from . import scenario as fault
-from .ends import all_are_on, all_reached, n1_is_up, nobody_succeeds, one_is_left, somebody_is_left
+from .configuration import Conf
+from .ends import all_are_on, all_reached, n1_is_up, nobody_succeeds, one_is_left, only_n2, somebody_is_left, untouched
 from .nvmet import Nvmet
 from .runs import Call
 from .scenario import BOTH, NO_FAULT, Faults, Scenario, Start
-from .site import MULTIPATH, NVME, SCSI, Kind
+from .site import MULTIPATH, NVME, SCSI, TELLING, TELLING_MAP, UNNAMED, Kind
+from .starts import n1_has_another_key, n2_has_another_key
 from .unit import ALL_REGISTRANTS
 
 if TYPE_CHECKING:
@@ -79,12 +81,6 @@ def _n2_has_key_0(_: Site, units: Sequence[Unit]) -> None:
         unit.keys["n2"] = 0
 
 
-def _n1_has_another_key(_: Site, units: Sequence[Unit]) -> None:
-    """From before the keys were made another way."""
-    for unit in units:
-        unit.keys["n1"] = 0x77
-
-
 def _n2_is_out_of_disk_1(site: Site, units: Sequence[Unit]) -> None:
     """A fencing of n2 has got as far as the first disk."""
     units[0].call("n1", "preempt", site.keys["n1"], site.keys["n2"], units[0].type)
@@ -94,6 +90,54 @@ def _n1_has_one_path(site: Site, units: Sequence[Unit]) -> None:
     """The first path of each map was dead when n1 came up, and is back without a registration."""
     for disk, unit in enumerate(units):
         unit.call(site.nexuses("n1", disk)[0], "register", site.keys["n1"], 0)
+
+
+def _twins(site: Site) -> None:
+    """The second path of each node's map leads to a disk that says it is the first, and has reservations of its own."""
+    site.says[1] = 0
+    for host in site.hosts.values():
+        host.lead(1, 1)
+
+
+def _n1_has_a_new_session(site: Site, units: Sequence[Unit]) -> None:
+    """To the last disk, over all its paths: its key stands there for the former ones."""
+    for nexus in site.nexuses("n1", len(units) - 1):
+        units[-1].lose_session(nexus)
+
+
+def _n1_has_new_sessions(site: Site, units: Sequence[Unit]) -> None:
+    """To every disk."""
+    for disk, unit in enumerate(units):
+        for nexus in site.nexuses("n1", disk):
+            unit.lose_session(nexus)
+
+
+def _the_last_disk_hangs_for_n1(site: Site) -> None:
+    """The others reach it."""
+    disk = len(site.kinds) - 1
+    site.silent = {("n1", fd) for fd in site.hosts["n1"].of_disk(disk)}
+
+
+def _n1_has_a_strange_path(site: Site) -> None:
+    """The second path of its map leads to a disk that has nothing to do with it."""
+    site.hosts["n1"].lead(1, 1)
+
+
+def _n1_has_another_disk(site: Site) -> None:
+    """The LUN was given away at the array; n1's kernel still takes it for the old one."""
+    site.hosts["n1"].lead(0, 1)
+
+
+def _n1_has_names_exchanged(site: Site) -> None:
+    """The numbers of two LUNs were exchanged at the array, and n1's kernel does not know."""
+    site.hosts["n1"].lead(0, 1)
+    site.hosts["n1"].lead(1, 0)
+
+
+def _the_last_disk_says_what_is_wanted(site: Site, units: Sequence[Unit]) -> None:
+    """On it n1 is registered and holds, and n2 is not there."""
+    units[-1].call("n1", "register", 0, site.keys["n1"])
+    units[-1].call("n1", "reserve", site.keys["n1"], WERO)
 
 
 def pairs() -> list[Scenario]:
@@ -129,6 +173,20 @@ def pairs_with_faults() -> list[Scenario]:
         Scenario("the pair, 1 map, one fault", STUBBORN, MAP_1, BOTH, ONE, one_is_left, COARSE),
         Scenario("the pair, 3 SCSI, killed twice", STUBBORN, SCSI_3, BOTH, KILLED_2, one_is_left, COARSE),
         Scenario("the pair, 2 SCSI, a target loses everything", STUBBORN, SCSI_2, BOTH, gone, exact=COARSE),
+    ]
+
+
+def cannot_finish() -> list[Scenario]:
+    """Two nodes fence each other, and one of them could not finish: it must not begin, and the other must win."""
+    anew, all_anew = Start(alter=_n1_has_a_new_session), Start(alter=_n1_has_new_sessions)
+    hangs, name = Start(wire=_the_last_disk_hangs_for_n1), "the pair, n1 has a new session to disk 2"
+    alone = (off("n2", "n1"),)
+    kinds = (("SCSI", SCSI), ("SCSI that tells hosts", TELLING), ("maps", MULTIPATH), ("maps that tell", TELLING_MAP))
+    return [
+        *(Scenario(f"{name}: {what}", MUTUAL, (it,) * 2, anew, NO_FAULT, only_n2, COARSE) for what, it in kinds),
+        Scenario("the pair, n1 has a new session to its disk", MUTUAL, (TELLING,), anew, NO_FAULT, only_n2),
+        Scenario("the pair, n1 has new sessions, n2 tries", alone, SCSI_2, all_anew, NO_FAULT, all_reached),
+        Scenario("the pair, disk 2 hangs for n1", MUTUAL, SCSI_2, hangs, NO_FAULT, only_n2, COARSE),
     ]
 
 
@@ -182,9 +240,27 @@ def hopeless() -> list[Scenario]:
     ]
 
 
+def away() -> list[Scenario]:
+    """n1's path to the second of two disks fails, for a while or for good."""
+    dies, returns = Call("n1", "loses a path", ""), Call("n1", "has its path back", "")
+    meanwhile: Program = ((dies,), (returns,))
+    once, name = off("n1", "n2"), "its second disk is away"
+    return [
+        Scenario(f"n1 fences n2: {name}", (once,), SCSI_2, BOTH, NO_FAULT, untouched, before=(dies,)),
+        Scenario(f"n1 fences n2: {name} for a while", (once, meanwhile), SCSI_2, BOTH, NO_FAULT, exact=COARSE),
+        Scenario(
+            f"n1 fences n2: {name} when it begins", (once, ((returns,),)), SCSI_2, BOTH, ONE, exact=COARSE,
+            before=(dies,),
+        ),
+        Scenario(
+            f"the pair, {name} for a while", (*MUTUAL, meanwhile), SCSI_2, BOTH, NO_FAULT, somebody_is_left, COARSE
+        ),
+    ]  # fmt: skip
+
+
 def groups() -> list[Scenario]:
     """Three nodes, and nodes that look on."""
-    watched, lost = (off("n1", "n2"), status("n3", "n2")), Faults(1, (fault.LOST, fault.STUCK))
+    watched, lost = (off("n1", "n2"), status("n3", "n2")), Faults(1, (fault.LOST, fault.STUCK, fault.DEAD_PATH))
     half_way, alone = Start(THREE, alter=_n2_is_out_of_disk_1), Start(("n1",), 0)
     asked, name = (status("n3", "n2"),), "status of n2"
     return [
@@ -204,8 +280,7 @@ def unfencing() -> list[Scenario]:
     name, more = "n1 and n2 come up together", "n1 runs on"
     thrice, twice = (on("n1", 3),), (on("n1"),) * 2
     cold = ((Call("n1", "off", "n2"),) * 2, (Call("n1", "on", "n1"),), (Call("n1", "off", "n2"),) * 2)
-    there, other = Start(("n3",), EAAR, "n3"), Start(type=WEAR, alter=_n1_has_another_key)
-    cut = Faults(1, (fault.LOST, fault.UNANSWERED, fault.KILLED))
+    there, other = Start(("n3",), EAAR, "n3"), Start(type=WEAR, alter=n1_has_another_key)
     return [
         Scenario(f"{name}: 2 SCSI", COME, SCSI_2, NOBODY, NO_FAULT, all_are_on, COARSE),
         Scenario(f"{name}: every read by itself", COME, SCSI_1, NOBODY, NO_FAULT, all_are_on),
@@ -219,10 +294,54 @@ def unfencing() -> list[Scenario]:
         Scenario(f"{more}: a map, two faults", thrice, MAP_1, NOBODY, HARMLESS_2, all_are_on, COARSE),
         Scenario(f"{more}: a map, paths fail", thrice, MAP_1, NOBODY, TWO, exact=COARSE),
         Scenario("n1 comes up alone: off n2, on n1, off n2", (cold,), SCSI_2, Start(("n2",)), NO_FAULT, n1_is_up),
-        Scenario("n2 comes back while n1 fences it", COMES_BACK, SCSI_1, BOTH, cut, exact=COARSE),
     ]
+
+
+def coming_back() -> list[Scenario]:
+    """n2 comes, or comes back, while n1 fences it, and n3 joins: an 'on' that was overtaken must not bring it back."""
+    name, fence, join = "n2 comes back while n1 fences it", off("n1", "n2", 2), on("n3", 2)
+    twice = ((Call("n2", "on", "n2", Conf(retry_on=2)),),)
+    absent, other = Start(("n1",), holder="n1"), Start(alter=n2_has_another_key)
+    cut = Faults(1, (fault.LOST, fault.UNANSWERED, fault.KILLED))
+    to_steps, two = Faults(1, fault.TO_COMMANDS), Faults(2, (fault.LOST, fault.UNANSWERED, fault.REFUSED))
+    return [
+        Scenario(name, COMES_BACK, SCSI_1, BOTH, cut, exact=COARSE),
+        Scenario(f"{name}: each fault of a command", COMES_BACK, SCSI_1, BOTH, to_steps, exact=COARSE),
+        Scenario(f"{name}: retry_on=2", (fence, twice), SCSI_1, BOTH, two, exact=COARSE),
+        Scenario(f"{name}: retry_on=2, no key yet", (fence, twice), SCSI_1, absent, two, exact=COARSE),
+        Scenario(f"{name}: by another key", (fence, twice), SCSI_1, other, two, exact=COARSE),
+        Scenario(f"{name}: NVMe", (fence, twice), NVME_1, BOTH, two),
+        Scenario(f"{name}: NVMe, no key yet", (fence, twice), NVME_1, absent, two),
+        Scenario(f"{name}: a map", (off("n1", "n2"), twice), MAP_1, BOTH, exact=COARSE),
+        Scenario(f"{name}: a map, no key yet", (off("n1", "n2"), twice), MAP_1, absent, exact=COARSE),
+        Scenario(f"{name}: n3 joins", (fence, twice, join), SCSI_1, absent, cut, exact=COARSE),
+    ]
+
+
+def elsewhere() -> list[Scenario]:
+    """Paths that do not lead where the node's kernel thinks they do."""
+    once, name = (off("n1", "n2"),), "n1 fences n2"
+    map_and_other, disk_and_other = (MULTIPATH, UNNAMED), (SCSI, UNNAMED)
+    twins, strange = Start(wire=_twins), Start(holder="n1", wire=_n1_has_a_strange_path)
+    another, exchanged = Start(holder="n1", wire=_n1_has_another_disk), Start(wire=_n1_has_names_exchanged)
+    given_away = Start(alter=_the_last_disk_says_what_is_wanted)
+    remapped = Faults(1, (fault.REMAPPED,))
+    return [
+        Scenario(
+            f"{name}: a map over two disks that say they are one", once, map_and_other, twins, NO_FAULT,
+            nobody_succeeds, COARSE,
+        ),
+        Scenario(
+            f"{name}: a path of its map leads to another disk", once, map_and_other, strange, NO_FAULT, all_reached,
+            COARSE,
+        ),
+        Scenario(f"{name}: its disk is another one", once, disk_and_other, another, NO_FAULT, nobody_succeeds),
+        Scenario("the pair, n1 has two disks' names exchanged", MUTUAL, SCSI_2, exchanged, NO_FAULT, only_n2, COARSE),
+        Scenario(f"{name}: the LUN is given away meanwhile", once, disk_and_other, given_away, remapped),
+    ]  # fmt: skip
 
 
 def short() -> list[Scenario]:
     """All of them."""
-    return [*pairs(), *pairs_with_faults(), *fencing(), *hopeless(), *groups(), *unfencing()]
+    of_pairs = [*pairs(), *pairs_with_faults(), *cannot_finish()]
+    return [*of_pairs, *fencing(), *hopeless(), *away(), *groups(), *unfencing(), *coming_back(), *elsewhere()]

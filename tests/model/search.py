@@ -13,14 +13,17 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import promises, trace
-from .moves import OVER, Event, Moves, State
+from .deeds import DEEDS
+from .moves import Moves
 from .runs import Call
-from .scenario import End
+from .scenario import HARM, End
+from .states import OVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .scenario import Scenario
+    from .states import Event, State
     from .trace import Violation
 
 FAULT_CHANCE = 0.1
@@ -35,6 +38,7 @@ class Result(NamedTuple):
     faults     how often each kind was tried, each time in another state
     runs       how many different moments of the agent's code were carried out
     successes  how many of them were a success
+    unmet      which calls that came before have failed
     """
 
     states: int
@@ -45,6 +49,7 @@ class Result(NamedTuple):
     successes: int
     seconds: float
     violation: Violation | None
+    unmet: tuple[Call, ...] = ()
 
 
 class Search:
@@ -103,8 +108,8 @@ class Search:
             moves = list(self._moves.of(state))
             if not moves:
                 return self._end(state)
-            orderly = [move for move in moves if not move.event.fault]
-            faulty = [move for move in moves if move.event.fault]
+            orderly = [move for move in moves if not move.event.fault or move.event.fault in DEEDS]
+            faulty = [move for move in moves if move not in orderly]
             event, make = chance.choice(faulty if faulty and chance.random() < FAULT_CHANCE else orderly or faulty)
             after, broken = make()
             violation = self._arrive(state, event, after, broken)
@@ -125,7 +130,7 @@ class Search:
         return state, self._violation(state, None, broken) if broken else None
 
     def _arrive(self, state: State, event: Event, after: State, broken: list[str]) -> Violation | None:
-        if event.fault:
+        if event.fault and event.fault not in DEEDS:
             self._faults[event.fault] += 1
         if after not in self._parents:
             self._parents[after] = (state, event)
@@ -138,7 +143,7 @@ class Search:
         results = tuple(program.results for program in state.programs)
         end = End(self._moves.site, units, results, self.scenario.faults.most - state.left)
         broken = self._broken_by_status(state) + self.scenario.check(end)
-        if not state.power_lost:
+        if not state.power_lost and HARM not in self.scenario.excused:
             broken += promises.broken_by_loss(units, self._bystanders)
         return self._violation(state, None, broken) if broken else None
 
@@ -153,44 +158,40 @@ class Search:
     def _broken_by_state(self, state: State) -> list[str]:
         if state.power_lost:
             return []
-        come_back = any(call.action == "on" for call in self._calls)
-        key = (state.units, () if come_back else self._shut_out(state))
+        key = (state.units, state.out)
         if key not in self._promised:
             units = [self._moves.units[number] for number in state.units]
-            self._promised[key] = promises.broken_by_state(self._moves.site, units, key[1], self.scenario.start.type)
+            self._promised[key] = promises.broken_by_state(self._moves.site, units, state.out, self.scenario.start.type)
         return self._promised[key]
 
-    def _shut_out(self, state: State) -> tuple[str, ...]:
-        """Who was called off, by off or by status."""
-        return tuple(
-            goal[0].plug
-            for goals, program in zip(self.scenario.programs, state.programs)
-            for goal, verdict in zip(goals, program.results)
-            if (verdict and goal[0].action == "off") or verdict == promises.OFF
-        )
-
     def _broken_by_status(self, state: State) -> list[str]:
-        """Promise 9: a node that has all its paths is asked for the status of every node."""
+        """Promise 9: a node that has all its paths, and they lead to its disks, is asked for the status of each."""
         site, broken = self._moves.site, list[str]()
-        alive = [node for node in site.hosts if not any(node == it for it, _ in state.dead)]
+        lame = {node for node, _ in (*state.dead, *state.remapped)}
+        alive = [node for node, host in site.hosts.items() if node not in lame and not host.misled]
         for observer in alive[:1]:
+            kept, conf = state.kept[site.names.index(observer)], self.scenario.last_conf(observer)
             for node in site.hosts:
-                key = (state.units, observer, node)
+                call = Call(observer, "status", node, conf)
+                key = (state.units, call, kept)
                 if key not in self._promised:
-                    verdict = self._status(state.units, observer, node)
+                    verdict = self._status(state.units, call, kept)
                     units = [self._moves.units[number] for number in state.units]
-                    self._promised[key] = promises.broken_by_true_status(site, units, node, verdict)
+                    self._promised[key] = promises.broken_by_true_status(site, units, call, verdict)
                 broken += self._promised[key]
         return broken
 
-    def _status(self, units: Sequence[int], observer: str, node: str) -> str:
+    def _status(self, units: Sequence[int], call: Call, kept: int) -> str:
         """The verdict of the action status, "" if it fails."""
         runs = self._moves.runs
-        run = runs.start(Call(observer, "status", node))
+        run = runs.start(call, kept)
         while runs.moment(run).waiting:
             fd, command = runs.moment(run).waiting[0]
-            channel = self._moves.site.hosts[observer].channels[fd]
-            _, answer = self._moves.effect(units[channel.disk], channel.nexus, command)
+            channel = self._moves.site.hosts[call.node].channels[fd]
+            if command.name == "identify":
+                answer = runs.answer_number(self._moves.site.says[channel.disk])
+            else:
+                _, answer = self._moves.effect(units[channel.disk], channel.nexus, command)
             run = runs.after(run, fd, answer)
         report = runs.moment(run).report
         return report.verdict if report and report.ok else ""
@@ -212,4 +213,5 @@ class Search:
 
     def _result(self, states: int, schedules: int, started: float, violation: Violation | None) -> Result:
         runs, seconds = self._moves.runs.count(), time.monotonic() - started
-        return Result(states, self._ends, schedules, self._faults, runs, self._moves.successes, seconds, violation)
+        successes, unmet = self._moves.successes, tuple(self._moves.unmet)
+        return Result(states, self._ends, schedules, self._faults, runs, successes, seconds, violation, unmet)

@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from fence_pr import corosync, device
-from fence_pr.keys import of_node
-from fence_pr.request import Request
+from fence_pr.storage import device
 
-from .kernel import host_id
+from . import configuration
+from .configuration import DEFAULT, Conf
+from .kernel import host_id, identifier
 from .lio import Lio
 from .nvmet import Nvmet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from fence_pr.actions.request import Request
+    from fence_pr.corosync import Cluster
 
     from .unit import Unit
 
 
 class Kind(NamedTuple):
-    """A kind of disk: its target, how the agent calls it, and how many paths lead to it."""
+    """A kind of disk: its target, how the agent calls it, and how many paths lead to it; 0: it has no name. tells:
+    whether a SCSI target has READ FULL STATUS.
+    """
 
     target: type[Unit]
     kind: str
     paths: int = 1
+    tells: bool = False
 
 
 SCSI = Kind(Lio, device.SCSI)
 MULTIPATH = Kind(Lio, device.MULTIPATH, 2)
 NVME = Kind(Nvmet, device.NVME)
+TELLING, TELLING_MAP = SCSI._replace(tells=True), MULTIPATH._replace(tells=True)
+# There only for paths that do not lead where they should.
+UNNAMED = Kind(Lio, device.SCSI, 0)
 
 
 class Channel(NamedTuple):
-    """One path of a node to a disk (by number), the device node that stands for it, and the nexus it makes."""
+    """One path of a node to a disk (by number), the device node that stands for it, and the nexus it makes.
+
+    Where it leads is the truth; what the node's kernel takes the disk for is in the node's `devices`.
+    """
 
     disk: int
     node: str
@@ -43,43 +55,51 @@ class Host:
     """A node as its own kernel shows it the disks.
 
     channels  every path to a disk; the position here is the path's file descriptor
+    misled    whether one does not lead where this node's kernel thinks
     """
 
     def __init__(self, name: str, kinds: Sequence[Kind], backwards: bool) -> None:
         self.name = name
         self.devices: dict[str, device.Device] = {}
         self.channels: list[Channel] = []
-        self._requests: dict[tuple[str, str], Request] = {}
+        self.misled = False
+        self._requests: dict[tuple[str, str, Conf], Request] = {}
         for number, kind in enumerate(kinds):
             letter = chr(ord("a") + (len(kinds) - 1 - number if backwards else number))
-            self._add(number, kind, letter)
+            if kind.paths:
+                self._add(number, kind, letter)
         self.descriptors = {channel.node: fd for fd, channel in enumerate(self.channels)}
 
     def _add(self, number: int, kind: Kind, letter: str) -> None:
-        identity, known = f"naa.{number + 1:032x}", device.Device
+        identity, known = f"eui.{identifier(number).hex()}", device.Device
         if kind.kind == device.MULTIPATH:
             paths = tuple(f"/dev/sd{letter}{path}" for path in range(kind.paths))
             self.channels += [Channel(number, path, f"{self.name}.{at}") for at, path in enumerate(paths, 1)]
             found = known(f"/dev/mapper/{letter}", f"/dev/dm-{letter}", identity, kind.kind, paths, map_name=letter)
         else:
-            node, identifier = f"/dev/{kind.kind}{letter}", host_id(self.name) if kind.kind == device.NVME else b""
+            node, own_id = f"/dev/{kind.kind}{letter}", host_id(f"iqn.{self.name}") if kind.kind == device.NVME else b""
             self.channels.append(Channel(number, node, self.name))
-            found = known(node, node, identity, kind.kind, host_id=identifier)
+            found = known(node, node, identity, kind.kind, host_id=own_id)
         self.devices[found.name] = found
 
-    def request(self, action: str, plug: str) -> Request:
-        """What the cluster asks of the agent here, all options at their defaults."""
-        if (action, plug) not in self._requests:
-            self._requests[action, plug] = self._request(action, plug)
-        return self._requests[action, plug]
+    def share(self, fd: int, other: Host) -> None:
+        """Let a path be the very nexus that another node has: one initiator, or one NVMe host identifier, for two."""
+        self.channels[fd] = self.channels[fd]._replace(nexus=other.channels[fd].nexus)
+        self.devices = {
+            name: device.Device(**{**vars(it), "host_id": it.host_id and host_id(f"iqn.{other.name}")})
+            for name, it in self.devices.items()
+        }
 
-    def _request(self, action: str, plug: str) -> Request:
-        values: dict[str, Any] = {
-            "action": action, "plug": plug, "key": "", "devices": tuple(self.devices), "key_method": "hash64",
-            "cluster_name": "", "reservation_type": None, "abort": "auto", "refuse_foreign": False, "power_wait": 0.0,
-            "attempts": 1, "attempt_sleep": 0.0, "limit": 20.0, "corosync_conf": "", "state_folder": "",
-        }  # fmt: skip
-        return Request(**values)
+    def lead(self, fd: int, disk: int) -> None:
+        """Let a path lead to another disk; the node's kernel is not told."""
+        self.channels[fd] = self.channels[fd]._replace(disk=disk)
+        self.misled = True
+
+    def request(self, action: str, plug: str, conf: Conf = DEFAULT) -> Request:
+        """What the cluster asks of the agent here."""
+        if (action, plug, conf) not in self._requests:
+            self._requests[action, plug, conf] = conf.request(action, plug, tuple(self.devices))
+        return self._requests[action, plug, conf]
 
     def of_disk(self, number: int) -> list[int]:
         """The descriptors of a disk's paths."""
@@ -87,20 +107,65 @@ class Host:
 
 
 class Site:
-    """Nodes n1, n2, … on the same disks. Every other node has the disks under names that sort the other way round."""
+    """Nodes n1, n2, … on the same disks. Every other node has the disks under names that sort the other way round.
 
-    def __init__(self, kinds: Sequence[Kind], nodes: int = 2) -> None:
-        names = [f"n{number}" for number in range(1, nodes + 1)]
-        entries = tuple(corosync.Node(at, name, (f"192.0.2.{at + 1}",)) for at, name in enumerate(names))
+    says   for each disk the number of the one that it says it is
+    keys   node → key, by the configuration that nobody has touched
+    confs  every configuration that there is
+    more   node → nexuses from which it can write, beside those of its paths
+    silent  paths that never answer: node, descriptor
+    hosts_of  nexus → what targets call the host behind it, where that is not made of the node's name
+    """
+
+    def __init__(self, kinds: Sequence[Kind], nodes: int = 2, confs: Iterable[Conf] = ()) -> None:
+        self.names = tuple(f"n{number}" for number in range(1, nodes + 1))
         self.kinds = tuple(kinds)
-        self.cluster = corosync.Cluster("lab", entries)
-        self.keys = {name: of_node(name, self.cluster) for name in names}
-        self.hosts = {name: Host(name, kinds, backwards=at % 2 == 1) for at, name in enumerate(names)}
+        self.says = list(range(len(kinds)))
+        self.confs = tuple(dict.fromkeys((DEFAULT, *confs)))
+        self.keys = {name: self.key(name) for name in self.names}
+        self.hosts = {name: Host(name, kinds, backwards=at % 2 == 1) for at, name in enumerate(self.names)}
+        self.more: dict[str, tuple[str, ...]] = {}
+        self.silent: set[tuple[str, int]] = set()
+        self.hosts_of: dict[str, str] = {}
+
+    def cluster(self, conf: Conf) -> Cluster:
+        """What corosync.conf says there."""
+        return configuration.cluster(conf, self.names)
+
+    def key(self, node: str, conf: Conf = DEFAULT) -> int:
+        """A node's key by a configuration; 0 if that cannot be known."""
+        return conf.key(node, self.names)
+
+    def all_keys(self, node: str) -> set[int]:
+        """Every key that the node has by any configuration."""
+        return {self.key(node, conf) for conf in self.confs} - {0}
+
+    def host(self, nexus: str) -> str:
+        """What a target calls the host behind a nexus; a session that was made anew is the same host's."""
+        first = nexus.partition(" ")[0]
+        return self.hosts_of.get(first) or f"iqn.{first.partition('.')[0]}"
+
+    def owners(self, nexus: str) -> set[str]:
+        """The nodes whose registration that is; more than one where they share a nexus."""
+        first = nexus.partition(" ")[0]
+        return {
+            name
+            for name, host in self.hosts.items()
+            if first in self.more.get(name, ()) or any(first == it.nexus for it in host.channels)
+        }
+
+    def named(self) -> list[int]:
+        """The disks that the nodes' options name."""
+        return [number for number, kind in enumerate(self.kinds) if kind.paths]
 
     def nexuses(self, node: str, disk: int) -> list[str]:
-        """The nexuses of a node on a disk."""
+        """The nexuses of a node's paths to a disk."""
         host = self.hosts[node]
         return [host.channels[fd].nexus for fd in host.of_disk(disk)]
+
+    def writers(self, node: str, disk: int) -> list[str]:
+        """Every nexus from which a node can write to a disk."""
+        return [*self.nexuses(node, disk), *self.more.get(node, ())]
 
     def units(self, registered: Sequence[str], reservation_type: int, holder: str = "") -> list[Unit]:
         """All disks alike: these nodes registered, with all their paths; one holds the reservation; type 0: none."""
@@ -110,7 +175,7 @@ class Site:
             for name in registered:
                 for nexus in self.nexuses(name, number):
                     unit.call(nexus, "register", 0, self.keys[name])
-            if reservation_type:
+            if reservation_type and self.nexuses(holder, number):
                 unit.call(self.nexuses(holder, number)[0], "reserve", self.keys[holder], reservation_type)
             unit.generation = 0
             units.append(unit)

@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import tried
+from tests.model import names
 from tests.model.larger import at_random, long, slow
 from tests.model.mutants import MUTANTS, Mutant
-from tests.model.scenarios import short
+from tests.model.scenarios import elsewhere, short
 from tests.model.search import Result, Search
 
 if TYPE_CHECKING:
     from tests.model.scenario import Scenario
 
 SEED, WALKS = 1, 40
+OF_PATHS = pytest.mark.promise(12)
+SHORT = [
+    *(pytest.param(scenario, id=scenario.name) for scenario in short() if scenario not in elsewhere()),
+    *(pytest.param(scenario, id=scenario.name, marks=OF_PATHS) for scenario in elsewhere()),
+]
 LARGER = [
     pytest.param(scenario, id=scenario.name, marks=mark)
     for scenarios, mark in ((slow(), pytest.mark.slow), (long(), pytest.mark.long))
@@ -34,7 +40,7 @@ def named(scenario: Scenario) -> str:
 
 def by_name(name: str) -> Scenario:
     """One of the short scenarios."""
-    (found,) = [scenario for scenario in short() if scenario.name == name]
+    (found,) = [scenario for scenario in (*short(), *names.short()) if scenario.name == name]
     return found
 
 
@@ -47,8 +53,8 @@ def look(result: Result, request: pytest.FixtureRequest) -> None:
     assert result.ends
 
 
-@pytest.mark.promise(1, 2, 3, 7, 9)
-@pytest.mark.parametrize("scenario", short(), ids=named)
+@pytest.mark.promise(1, 2, 3, 4, 7, 9)
+@pytest.mark.parametrize("scenario", SHORT)
 def test_the_promises_hold_in_every_order(scenario: Scenario, request: pytest.FixtureRequest) -> None:
     look(Search(scenario).explore(), request)
 
@@ -72,6 +78,22 @@ def test_the_explorer_catches(mutant: Mutant, request: pytest.FixtureRequest) ->
     assert violation, f"survives: {mutant.sentence}"
     assert any(it.startswith(f"promise {mutant.promise}:") for it in violation.broken), str(violation)
     tried.count(request.node, tried.MUTANTS, 1)
+
+
+def test_the_hole_is_closed() -> None:
+    """A REGISTER that is repeated blindly brings a fenced node back, and nothing excuses that any more."""
+    name = "n2 comes back while n1 fences it"
+    assert not Search(by_name(name)).explore().violation
+    (mutant,) = [it for it in MUTANTS if it.sentence == "on repeats a REGISTER whose answer was lost"]
+    assert mutant.scenario == name
+    with mutant.installed():
+        violation = Search(by_name(name)).explore().violation
+    assert violation
+    assert violation.broken == ("promise 1: n2 was called off, but can write to disk 1",)
+    assert [it for it in violation.events if "register(0, n2, 0)" in it] == [
+        "n2: on n2: disk 1: register(0, n2, 0) → carried out, but a path failure is answered",
+        "n2: on n2: disk 1: register(0, n2, 0) → ok",
+    ]
 
 
 def test_a_mutant_is_gone_when_it_is_done() -> None:

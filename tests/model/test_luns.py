@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.model.world import World
+from tests.model.world import World, problem_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fence_pr.report import Report
+    from fence_pr.actions.report import Report
 
 LUNS = 256
 SECONDS = 10.0
@@ -57,4 +57,5 @@ def test_status_takes_256_disks_and_names_the_one_that_differs(world: World) -> 
     world.targets[LUNS - 1].preempt("n1", world.keys["n1"], world.keys["n2"], 3)
     report = timely(world, "n1", "status", "n2")
     assert not report.ok
-    assert [disk.label for disk in report.disks if "shut out" in disk.problem] == [world.devices[LUNS - 1].label()]
+    fenced = [disk.label for disk in report.disks if "is fenced" in problem_of(disk)]
+    assert fenced == [world.devices[LUNS - 1].label()]

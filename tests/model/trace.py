@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from .configuration import DEFAULT
+from .deeds import DEEDS
 from .kernel import Contents
 from .scenario import WORDS
 from .unit import CONFLICT, OK, PATH_FAILED
@@ -11,9 +13,9 @@ from .unit import CONFLICT, OK, PATH_FAILED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .moves import Event
     from .runs import Answer
     from .site import Site
+    from .states import Event
     from .unit import Unit
 
 
@@ -50,6 +52,8 @@ def _unit(site: Site, unit: Unit) -> str:
 def event(site: Site, it: Event) -> str:
     """One line."""
     names, disk, fault = _names(site), it.disk + 1, WORDS.get(it.fault, "")
+    if it.fault in DEEDS and it.call:
+        return f"{it.call.node} {DEEDS[it.fault].__doc__}"
     if it.command is None:
         who = (f"{it.call}: " if it.call.action else f"{it.call.node}: ") if it.call else ""
         return f"{who}{fault}" + (f" (disk {disk})" if disk else "")
@@ -69,4 +73,9 @@ def _answer(answer: Answer, names: dict[int, str]) -> str:
 
 
 def _names(site: Site) -> dict[int, str]:
-    return {key: name for name, key in site.keys.items()}
+    """Key → node, by the configuration that nobody has touched first."""
+    found: dict[int, str] = {}
+    for conf in site.confs:
+        for name in site.names:
+            found.setdefault(site.key(name, conf), name if conf == DEFAULT else f"{name} by another name")
+    return found

@@ -9,7 +9,7 @@ import abc
 import errno
 from typing import TYPE_CHECKING
 
-from fence_pr import pr_ioctl
+from fence_pr.storage import pr_ioctl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

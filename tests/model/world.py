@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fence_pr import corosync
-from fence_pr.device import SCSI
+from fence_pr.storage.device import SCSI
 
 from .node import Node, conf, disk, key_of
 from .target import Command, Target
@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from fence_pr.device import Device
-    from fence_pr.plan import Snapshot
-    from fence_pr.report import Report
+    from fence_pr.actions.report import DiskReport, Report
+    from fence_pr.storage.device import Device
+
+    from .target import Answer
 
     Fault = Callable[[Command], None]
 
 NAMES = ("n1", "n2", "n3")
+READS = (
+    "open", "snapshot", "identify", "inquiry", "capabilities", "hosts", "own hosts", "tells registered", "nexus keys",
+    "written",
+)  # fmt: skip
 
 
 class World:
@@ -51,7 +56,7 @@ class World:
     def run(self, node: str, action: str, plug: str = "", *, threads: bool = False, **changes: object) -> Report:
         """The report of an action on a node."""
 
-        def send(device: Device, command: Command) -> Snapshot | None:
+        def send(device: Device, command: Command) -> Answer:
             number = self.devices.index(device)
             if number in self.faults:
                 self.faults[number](command)
@@ -62,7 +67,7 @@ class World:
 
     def changes(self) -> list[tuple[int, str]]:
         """The commands sent that change a disk: number of the disk, name."""
-        return [(number, command.name) for number, command in self.sent if command.name not in ("open", "snapshot")]
+        return [(number, command.name) for number, command in self.sent if command.name not in READS]
 
     def members(self, number: int = 0) -> set[str]:
         """Who is registered on a disk."""
@@ -73,6 +78,23 @@ class World:
         return [target.frozen() for target in self.targets]
 
 
+def forget_bindings(world: World) -> None:
+    """As on a machine that has just got this version."""
+    for node in world.nodes.values():
+        for file in (*node.state.glob("+*"), *node.lasting.glob("*")):
+            file.unlink()
+
+
 def problems(report: Report) -> str:
     """Everything that is wrong, for a look at words."""
-    return "\n".join([*report.problems, *(f"{disk.label}: {disk.problem}" for disk in report.disks if disk.problem)])
+    return "\n".join(map(str, report.failures()))
+
+
+def problem_of(disk: DiskReport) -> str:
+    """What is wrong with a disk, "" if nothing is."""
+    return str(disk.problem or "")
+
+
+def warnings(report: Report) -> list[str]:
+    """Every warning, for a look at words."""
+    return [str(warning) for warning in report.warnings]

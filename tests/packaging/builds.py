@@ -16,7 +16,7 @@ from tests.packaging.container import EXCHANGE, Container
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = "fence-agents-pr-ioctl"
 MODULES = "lib/fence_pr"
-# The older version's own module, which an upgrade has to take away.
+# The older version's own module and package, which an upgrade has to take away.
 DROPPED = "dropped"
 OLDER = "0.0.1"
 # What no build needs.
@@ -65,12 +65,12 @@ def build(container: Container) -> Packages:
 
 
 def build_older(container: Container) -> Binaries:
-    """Build an older version with one module more, by the commands of the documents, in a git repository of its own."""
+    """Build an older version with more modules, by the commands of the documents, in a git repository of its own."""
     source = _source(container, OLDER)
     folder = source.parent
     _commit(source)
     for command in commands.run_by(PACKAGING):
-        words = command.text.replace("VERSION", OLDER).split()
+        words = [word.replace("VERSION", OLDER) for word in command.words]
         if command.program == "git":
             _git(source, words)
             continue
@@ -97,9 +97,9 @@ def _rpm_options(folder: Path) -> list[str]:
 
 def _commit(source: Path) -> None:
     assert not (source / ".git").exists(), "this is for a repository of its own"
-    git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org"]
-    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=all"]):
-        _git(source, [*git, *words])
+    person = (["config", "user.name", "test"], ["config", "user.email", "test@example.org"])
+    for words in (["init", "--quiet"], *person, ["add", "--all"], ["commit", "--quiet", "--message=all"]):
+        _git(source, ["git", *words])
 
 
 def _git(source: Path, words: list[str]) -> None:
@@ -127,4 +127,6 @@ def _make_older(source: Path, wanted: str) -> None:
         text = (source / name).read_text()
         assert version() in text
         (source / name).write_text(text.replace(version(), wanted))
-    (source / MODULES / f"{DROPPED}.py").write_text('"""A module that the next version does without."""\n')
+    (source / MODULES / DROPPED).mkdir()
+    for module in (f"{DROPPED}.py", f"{DROPPED}/__init__.py", f"{DROPPED}/more.py"):
+        (source / MODULES / module).write_text('"""A module that the next version does without."""\n')

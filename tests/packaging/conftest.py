@@ -38,7 +38,7 @@ def packages(workshop: Container) -> Packages:
 
 @pytest.fixture(scope="session")
 def older(workshop: Container) -> Binaries:
-    """The packages of an older version, with one module more."""
+    """The packages of an older version, with more modules."""
     return builds.build_older(workshop)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import stat
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ GUARD = "/usr/sbin/pr_fence_guard"
 ENABLED_GUARD = "/etc/systemd/system/multi-user.target.wants/pr_fence_guard.service"
 LIBRARY = "/usr/lib/fence_pr_ioctl"
 STATE = "/run/fence_pr_ioctl"
+REMEMBERED = "/var/lib/fence_pr_ioctl"
 # What package managers and the programs that they run write for themselves, and what is no machine's own.
 BOOKKEEPING = ("/var/lib/dpkg", "/root/.rpmdb", "/var/log", "/var/cache", "/tmp")
 MOUNTED = ("/proc", "/dev", "/exchange")
@@ -31,7 +31,7 @@ def check_programs(machine: Container, version: str) -> None:
     assert ENABLED_GUARD not in files(machine, "/etc")
     metadata = (PROJECT / "metadata" / "fence_pr_ioctl.xml").read_text()
     assert machine.run([AGENT, "-o", "metadata"]).stdout == metadata
-    assert machine.run([AGENT, "-h"]).stdout.startswith("Usage:\n\tfence_pr_ioctl ")
+    assert machine.run([AGENT, "-h"]).stdout.startswith("Examples:\n   fence_pr_ioctl ")
     status = machine.run([AGENT, "-o", "status", "-k", "0x1", "-d", "/dev/missing"], check=False)
     assert status.returncode == 1
     assert "Failed: /dev/missing: no such device" in status.stderr
@@ -40,8 +40,8 @@ def check_programs(machine: Container, version: str) -> None:
 def uncompiled(machine: Container) -> set[str]:
     """The agent's modules that have no byte code, and the byte code that has no module."""
     found = files(machine, LIBRARY)
-    modules = {os.path.basename(path)[:-3] for path in found if path.endswith(".py")}
-    compiled = {os.path.basename(path).split(".")[0] for path in found if path.endswith(".pyc")}
+    modules = {path[:-3] for path in found if path.endswith(".py")}
+    compiled = {path.replace("__pycache__/", "").split(".")[0] for path in found if path.endswith(".pyc")}
     assert len(modules) > 15
     return modules ^ compiled
 

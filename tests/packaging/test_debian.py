@@ -9,7 +9,17 @@ import pytest
 
 from tests.packaging import builds
 from tests.packaging.container import EXCHANGE
-from tests.packaging.installed import AGENT, ENABLED_GUARD, LIBRARY, STATE, check_programs, contents, files, uncompiled
+from tests.packaging.installed import (
+    AGENT,
+    ENABLED_GUARD,
+    LIBRARY,
+    REMEMBERED,
+    STATE,
+    check_programs,
+    contents,
+    files,
+    uncompiled,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,11 +83,13 @@ def test_install_run_remove_purge(clean: Container, packages: Packages) -> None:
     install(clean, packages)
     check_programs(clean, builds.version())
     assert uncompiled(clean) == set()
-    assert clean.run(["stat", "-c", "%a %U %G", STATE]).stdout == "700 root root\n"
+    for folder in (STATE, REMEMBERED):
+        assert clean.run(["stat", "-c", "%a %U %G", folder]).stdout == "700 root root\n"
     assert clean.run(["dpkg", "--verify", NAME]).stdout == ""
-    clean.run(["touch", f"{STATE}/disk"])
+    clean.run(["touch", f"{STATE}/disk", f"{REMEMBERED}/disk"])
     clean.run(["dpkg", "--remove", NAME])
-    assert files(clean) - before == {STATE, f"{STATE}/disk", NOTED_UNTIL_PURGE}
+    kept = {STATE, f"{STATE}/disk", REMEMBERED, f"{REMEMBERED}/disk"}
+    assert files(clean) - before == {*kept, NOTED_UNTIL_PURGE}
     clean.run(["dpkg", "--purge", NAME])
     assert files(clean) == before
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fence_pr import state
+from fence_pr import state_file
+from tests.documents import commands
 from tests.packaging.builds import DROPPED, PROJECT, version
-from tests.packaging.installed import contents
+from tests.packaging.installed import REMEMBERED, contents
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MODULES = {path.stem for path in (PROJECT / "lib/fence_pr").glob("*.py")}
+MODULES = {str(path.relative_to(PROJECT / "lib"))[:-3] for path in (PROJECT / "lib/fence_pr").rglob("*.py")}
 # Where each thing is expected; modules and byte code apart.
 EXPECTED = {
     "usr/sbin/fence_pr_ioctl": "fence_pr_ioctl",
@@ -25,11 +26,11 @@ EXPECTED = {
     "usr/share/man/man8/pr_fence_guard.8": "man/pr_fence_guard.8",
     "usr/share/bash-completion/completions/fence_pr_ioctl": "completion/fence_pr_ioctl",
     "usr/lib/tmpfiles.d/fence_pr_ioctl.conf": "tmpfiles.d/fence_pr_ioctl.conf",
-    "usr/share/doc/fence_pr_ioctl/README.md": "README.md",
     "usr/share/licenses/fence_pr_ioctl/LICENSE": "LICENSE",
     **{
-        f"usr/share/doc/fence_pr_ioctl/docs/{path.name}": f"docs/{path.name}"
-        for path in (PROJECT / "docs").glob("*.md")
+        f"usr/share/doc/fence_pr_ioctl/{path.relative_to(PROJECT)}": str(path.relative_to(PROJECT))
+        for pattern in ("*.md", "docs/*.md", "docs/pictures/*.svg", "docs/upstream/*")
+        for path in PROJECT.glob(pattern)
     },
 }
 EXECUTABLE, PLAIN = "-rwxr-xr-x", "-rw-r--r--"
@@ -60,9 +61,10 @@ def test_everything_is_installed_for_all_users(tmp_path: Path) -> None:
     for name, source in EXPECTED.items():
         mode = EXECUTABLE if "sbin" in name else PLAIN
         assert found.pop(name) == (mode, (PROJECT / source).read_bytes()), name
-    modules = {name: found.pop(f"usr/lib/fence_pr_ioctl/fence_pr/{name}.py") for name in MODULES}
-    assert modules == {name: (PLAIN, (PROJECT / f"lib/fence_pr/{name}.py").read_bytes()) for name in MODULES}
-    assert sorted(name.split(".")[0].rpartition("/")[2] for name in found) == sorted(MODULES)
+    modules = {name: found.pop(f"usr/lib/fence_pr_ioctl/{name}.py") for name in MODULES}
+    assert modules == {name: (PLAIN, (PROJECT / f"lib/{name}.py").read_bytes()) for name in MODULES}
+    compiled = {name.split(".")[0].replace("__pycache__/", "") for name in found}
+    assert compiled == {f"usr/lib/fence_pr_ioctl/{name}" for name in MODULES}
     assert all(name.endswith(".pyc") and mode == PLAIN for name, (mode, _) in found.items())
     assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_dir()} == {0o755}
 
@@ -110,9 +112,11 @@ def test_an_upgrade_leaves_nothing_of_the_older_version(tmp_path: Path) -> None:
     library = tmp_path / "usr/lib/fence_pr_ioctl/fence_pr"
     make(tmp_path, "install")
     new = contents(tmp_path)
-    (library / f"{DROPPED}.py").touch()
-    (library / "plan.py").write_text("older")
-    (library / "__pycache__" / f"{DROPPED}.cpython-39.pyc").touch()
+    for place in (library, library / "storage", library / DROPPED):
+        (place / "__pycache__").mkdir(parents=True, exist_ok=True)
+        (place / f"{DROPPED}.py").touch()
+        (place / "__pycache__" / f"{DROPPED}.cpython-39.pyc").touch()
+    (library / "agent.py").write_text("older")
     make(tmp_path, "install")
     assert contents(tmp_path) == new
 
@@ -133,14 +137,29 @@ def test_the_unit_starts_the_guard_where_it_is(tmp_path: Path) -> None:
         assert re.findall("^EnvironmentFile=-(/[a-z]*)/", unit, re.MULTILINE) == ["/etc", "/etc"]
 
 
-def test_the_state_folder_at_boot_is_the_agents() -> None:
-    (line,) = [it for it in (PROJECT / "tmpfiles.d/fence_pr_ioctl.conf").read_text().splitlines() if it[0] != "#"]
-    assert line.split() == ["d", state.FOLDER, "0700", "root", "root", "-"]
+def test_the_folders_at_boot_are_the_agents() -> None:
+    lines = [it for it in (PROJECT / "tmpfiles.d/fence_pr_ioctl.conf").read_text().splitlines() if it[0] != "#"]
+    folders = (state_file.FOLDER, REMEMBERED)
+    assert [line.split() for line in lines] == [["d", it, "0700", "root", "root", "-"] for it in folders]
+
+
+def test_whoever_reads_what_is_installed_finds_what_it_leads_to(tmp_path: Path) -> None:
+    make(tmp_path, "install-files")
+    folder = tmp_path / "usr/share/doc/fence_pr_ioctl"
+    documents = sorted(path.relative_to(folder) for path in folder.rglob("*.md"))
+    assert len(documents) >= 9
+    for document in documents:
+        for place in commands.pictures_and_links(str(document)):
+            assert (folder / document).parent.joinpath(place).exists(), f"{document} leads to {place}"
 
 
 @pytest.mark.parametrize(
     ("document", "pattern"),
-    [("debian/changelog", r"\A\S+ \((.*)\) "), ("rpm/fence-agents-pr-ioctl.spec", r"%changelog\n\* .* (\S+)-\d+\n")],
+    [
+        ("CHANGELOG.md", r"\n## (\d\S*) - \d{4}-\d\d-\d\d\n"),
+        ("debian/changelog", r"\A\S+ \((.*)\) "),
+        ("rpm/fence-agents-pr-ioctl.spec", r"%changelog\n\* .* (\S+)-\d+\n"),
+    ],
 )
 def test_the_newest_entry_of_each_changelog_is_this_version(document: str, pattern: str) -> None:
     found = re.search(pattern, (PROJECT / document).read_text())

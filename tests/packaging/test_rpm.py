@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.packaging import builds
-from tests.packaging.installed import AGENT, LIBRARY, check_programs, contents, files, uncompiled
+from tests.packaging.installed import AGENT, LIBRARY, REMEMBERED, check_programs, contents, files, uncompiled
 from tests.packaging.test_debian import inside
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def test_install_upgrade_erase(rpm_machine: Container, older: Binaries, packages
     assert not any(builds.DROPPED in path for path in files(rpm_machine, LIBRARY))
     assert uncompiled(rpm_machine) == set()
     assert rpm_machine.run([*RPM, "--verify", NAME]).stdout == ""
+    assert rpm_machine.run(["stat", "-c", "%a %U %G", REMEMBERED]).stdout == "700 root root\n"
     rpm_machine.run([*RPM, "--erase", NAME])
     assert files(rpm_machine) - before == DISTRIBUTIONS_OWN
     assert before <= files(rpm_machine)

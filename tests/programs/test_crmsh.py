@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def test_what_crm_tells_of_the_agent(machine: Machine) -> None:
     shown = machine.do(f"crm ra info stonith:{AGENT}").stdout
-    assert "Fence agent for shared disks" in shown or "shuts a failed node out of shared disks" in shown
+    assert "Fence agent for shared disks" in shown or "fences a failed node" in shown
     assert "\ndevices* (string): Shared disks" in shown
     assert "\nkey_value (select, [hash64]): " in shown
 

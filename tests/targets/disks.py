@@ -12,6 +12,8 @@ from tests.lab.inside.layout import NODES, PREFIX
 from tests.targets.userland import PLAIN_NODE, PORTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.lab.cluster import Node
     from tests.lab.guest import Completed, Guest, Running
 
@@ -25,30 +27,34 @@ TYPES = {"Write Exclusive, registrants only": WERO}
 
 
 class UserlandDisks:
-    """Two disks. n3 reaches the target itself; n1 and n2 a bridge, without which no kernel could register there."""
+    """Two disks. n3 reaches the target itself; n1 and n2 a bridge, without which no kernel could register there.
+
+    count  how many of them the agent is given: those of istgt say no more than model and serial number
+    """
 
     def __init__(self, cluster: Cluster, kind: str, paths: dict[str, list[str]]) -> None:
         self.cluster, self.kind, self._paths = cluster, kind, paths
+        self.count = 1 if kind == "istgt" else COUNT
 
     @classmethod
     def of_all(cls, guest: Guest) -> dict[str, UserlandDisks]:
         """Start all targets in a guest that has booted."""
         cluster = Cluster(guest)
-        found = {}
-        for kind in KINDS:
-            lines = guest.run(
-                [f"{PROGRAMS}/userland.py", kind, str(COUNT)], check=True, timeout=120
-            ).stdout.splitlines()
-            found[kind] = cls(cluster, kind, {node: line.split() for node, line in zip(NODES, lines, strict=True)})
-        return found
+        return {kind: cls.start_target(cluster, kind, str(COUNT)) for kind in KINDS}
+
+    @classmethod
+    def start_target(cls, cluster: Cluster, *arguments: str) -> UserlandDisks:
+        """Start one target; arguments of userland.py."""
+        lines = cluster.guest.run([f"{PROGRAMS}/userland.py", *arguments], check=True, timeout=120).stdout.splitlines()
+        return cls(cluster, arguments[0], {node: line.split() for node, line in zip(NODES, lines, strict=True)})
 
     def node(self, name: str) -> Node:
         """One of n1, n2, n3."""
         return self.cluster.nodes[name]
 
     def option(self, node: str) -> str:
-        """The agent's option devices: all disks, as the node calls them."""
-        return ",".join(self._paths[node])
+        """The agent's option devices, as the node calls them."""
+        return ",".join(self._paths[node][: self.count])
 
     def path(self, node: str, disk: int) -> str:
         """What the node calls a disk; 0 decides."""
@@ -58,9 +64,11 @@ class UserlandDisks:
         """Start the agent on a node."""
         return agent.start(self.node(node), action, plug, devices=self.option(node), **options)
 
-    def run(self, node: str, action: str, plug: str, **options: str) -> Completed:
-        """Run the agent on a node to its end."""
-        return self.start(node, action, plug, **options).wait()
+    def run(
+        self, node: str, action: str, plug: str, program: Sequence[str] = (agent.AGENT,), **options: str
+    ) -> Completed:
+        """Run the agent, or a program that runs it, on a node to its end."""
+        return agent.start(self.node(node), action, plug, devices=self.option(node), program=program, **options).wait()
 
     def succeed(self, node: str, action: str, plug: str, **options: str) -> Completed:
         """Run it; it must succeed."""
@@ -73,13 +81,13 @@ class UserlandDisks:
     def write(self, node: str) -> list[str]:
         """What a write to each disk comes to."""
         call = self.cluster.guest.call
-        return [str(call("write_path", path=path, fill=1, offset=0)) for path in self._paths[node]]
+        return [str(call("write_path", path=path, fill=1, offset=0)) for path in self._paths[node][: self.count]]
 
     def states(self) -> list[State]:
         """What the target tells n3, by sg_persist; registrations by node."""
         return [
             State(kind, {node: key for node in NODES for key in keys if key == agent.key(node)})
-            for kind, keys in map(self.listed, range(COUNT))
+            for kind, keys in map(self.listed, range(self.count))
         ]
 
     def listed(self, disk: int) -> tuple[int, list[int]]:

@@ -1,10 +1,12 @@
 #!/usr/bin/python3 -ISB
 """Starts an iSCSI target in a guest's user space, with disks that nodes share.
 
-    userland.py istgt|tgt COUNT
+    userland.py istgt COUNT
+    userland.py tgt COUNT [STORE]
 
 Writes a line a node, as soon as all can be used: the device nodes in the order of the disks' identities. All nodes but
 n3 reach the target through `bridge.py`: it refuses every REGISTER that asks for persistence over a power loss.
+STORE: what the disk, then one, is on instead of files; then all nodes go through the bridge.
 """
 
 from __future__ import annotations
@@ -67,17 +69,20 @@ ISTGT_UNIT = """\
 
 def main() -> None:
     """Do what the arguments ask for."""
-    kind, count = sys.argv[1:]
+    kind, count, *store = sys.argv[1:]
     FOLDER.mkdir(exist_ok=True)
     names = [f"{layout.PREFIX}:{kind}{number}" for number in range(1, int(count) + 1)]
     port = PORTS[kind]
-    {"istgt": start_istgt, "tgt": start_tgt}[kind](names, port)
+    if kind == "tgt":
+        start_tgt(names, port, store)
+    else:
+        start_istgt(names, port)
     bridge = [str(BRIDGE), str(port + AWAY), str(port)]
     subprocess.Popen(bridge, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _listens(port + AWAY)
     for node in layout.NODES:
         for name in names:
-            _log_in(node, name, port if node == PLAIN_NODE else port + AWAY)
+            _log_in(node, name, port if node == PLAIN_NODE and not store else port + AWAY)
     for node in layout.NODES:
         print(*_wait_for(node, names))
 
@@ -102,14 +107,18 @@ def start_istgt(names: list[str], port: int) -> None:
     _listens(port)
 
 
-def start_tgt(names: list[str], port: int) -> None:
-    """The daemon with a target for each name."""
+def start_tgt(names: list[str], port: int, store: list[str]) -> None:
+    """The daemon with a target for each name, in memory or past the page cache on a block device."""
     subprocess.run(["tgtd", "--iscsi", f"portal={ADDRESS}:{port}"], check=True)
     _listens(port)
+
+    def below(name: str) -> list[str]:
+        return ["-b", store[0], "--bsoflags", "direct"] if store else ["-b", str(_file(name))]
+
     for number, name in enumerate(names, 1):
         target = ["--tid", str(number)]
         _tgtadm("--op", "new", "--mode", "target", *target, "-T", name)
-        _tgtadm("--op", "new", "--mode", "logicalunit", *target, "--lun", "1", "-b", str(_file(name)))
+        _tgtadm("--op", "new", "--mode", "logicalunit", *target, "--lun", "1", *below(name))
         _tgtadm("--op", "bind", "--mode", "target", *target, "-I", "ALL")
 
 

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from tests import peers
+from tests import peers, told
 from tests.lab.errors import LabUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(PROJECT / "lib"))
 
+SEEN = told.watch()
+
 settings.register_profile("fast", deadline=None, database=None, max_examples=60)
 settings.load_profile("fast")
+
+
+@pytest.fixture(autouse=True)
+def _codes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The codes that a test has seen travel in its report; the one that makes them all does not count."""
+    SEEN.clear()
+    yield
+    if request.path.name != "test_messages.py":
+        request.node.user_properties += [("code", code) for code in sorted(SEEN)]
 
 
 @pytest.fixture(scope="session")

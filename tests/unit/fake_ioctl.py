@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SG_IO = 0x2285
+PERSISTENT_RESERVE_OUT = 0x5F
 NVME_IOCTL_ID = 0x4E40
 NAMESPACE = 3
 
@@ -152,8 +153,11 @@ def disk(
         assert isinstance(buffer, bytearray), "with bytes, fcntl.ioctl hides a positive return"
         assert mutate
         if request == SG_IO:
-            assert scsi is not None, "SG_IO was not expected"
-            calls.append(_send(buffer, scsi))
+            if scsi is None:
+                asked = _command(buffer)[:3]
+                assert asked == b"\x12\1\x83" or asked[0] == PERSISTENT_RESERVE_OUT, "SG_IO was not expected"
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            calls.append(send(buffer, scsi))
             return 0
         calls.append(Call(request, bytes(buffer)))
         if ioctl is None:
@@ -164,13 +168,16 @@ def disk(
         yield calls
 
 
-def _send(buffer: bytearray, scsi: Callable[[bytes, int], Answer]) -> bytes:
+def send(buffer: bytearray, scsi: Callable[[bytes, int], Answer]) -> bytes:
+    """SG_IO to a disk; the command."""
     header = SgHeader.from_buffer(buffer)
     assert len(buffer) == ctypes.sizeof(SgHeader)
     assert header.interface_id == ord("S")
-    assert header.dxfer_direction == -3
     assert header.timeout >= 1000
-    command = ctypes.string_at(header.cmdp, header.cmd_len)
+    command = _command(buffer)
+    if command[0] == PERSISTENT_RESERVE_OUT:
+        command += ctypes.string_at(header.dxferp, header.dxfer_len)
+    assert header.dxfer_direction == (-2 if command[0] == PERSISTENT_RESERVE_OUT else -3)
     answer = scsi(command, header.dxfer_len)
     data, sense = answer.data[: header.dxfer_len], answer.sense[: header.mx_sb_len]
     ctypes.memmove(header.dxferp, data, len(data))
@@ -179,6 +186,11 @@ def _send(buffer: bytearray, scsi: Callable[[bytes, int], Answer]) -> bytes:
     header.host_status, header.driver_status = answer.host, answer.driver
     header.resid = header.dxfer_len - len(data) if answer.residual is None else answer.residual
     return command
+
+
+def _command(buffer: bytearray) -> bytes:
+    header = SgHeader.from_buffer(buffer)
+    return ctypes.string_at(header.cmdp, header.cmd_len)
 
 
 def fill(buffer: bytearray, structure: ctypes.Structure | bytes) -> None:
@@ -196,7 +208,7 @@ class Unwatched:
     """Allows everything."""
 
     def announce(self, disk: str, operation: str) -> None:
-        """As `reservation.Watch`."""
+        """As `disk.Watch`."""
 
     def finished(self, disk: str) -> None:
-        """As `reservation.Watch`."""
+        """As `disk.Watch`."""

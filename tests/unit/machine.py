@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from fence_pr.device import Places
+from fence_pr.storage.device import Device, Places, resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +19,14 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.places = Places(sysfs=str(folder / "sys"), dev=str(folder / "dev"))
+        self.places = Places(sysfs=str(folder / "sys"), dev=str(folder / "dev"), stat=self.stat)
         self._modes: dict[str, tuple[int, int]] = {}
         for name in ("dev", "sys/dev/block", "sys/block", "sys/bus/scsi", "sys/bus/nvme", "sys/bus/virtio"):
             (folder / name).mkdir(parents=True)
+
+    def find(self, name: str) -> Device:
+        """The disk behind a name."""
+        return resolve(name, self.places)
 
     def node(self, name: str, kind: int, major: int = 0, minor: int = 0) -> str:
         """A special file; kind as in `stat`."""

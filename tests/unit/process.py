@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests import told
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,6 +38,7 @@ def agent(*arguments: str, stdin: bytes | int = subprocess.DEVNULL, executable: 
     started = time.monotonic()
     done = subprocess.run([executable, *arguments], check=False, timeout=30, **how)
     seconds = time.monotonic() - started
+    told.heard((done.stderr or b"").decode())
     return Ended(done.returncode, (done.stdout or b"").decode(), (done.stderr or b"").decode(), seconds)
 
 

@@ -29,18 +29,18 @@ def _report(when: str, seconds: float, *row: str) -> SimpleNamespace:
 def test_there_is_a_row_for_every_scenario_that_ran_or_failed() -> None:
     terminal = Terminal(
         passed=[
-            _report("call", 12.4, "it starts", "3.0.1", "iSCSI"),
-            _report("call", 9.6, "it ends", "2.1.5", "iSCSI"),
+            _report("call", 12.4, "it starts", "3.0.1", "iSCSI", "2 ms"),
+            _report("call", 9.6, "it ends", "2.1.5", "iSCSI", "20 ms"),
         ],
-        error=[_report("setup", 31.0, "it hangs", "2.1.5", "iSCSI, NVMe/TCP")],
+        error=[_report("setup", 31.0, "it hangs", "2.1.5", "iSCSI, NVMe/TCP", "0 ms")],
     )
     table.pytest_terminal_summary(terminal)  # type: ignore[arg-type]
     assert terminal.lines == [
         "cluster scenarios",
-        "Pacemaker  transport        result  time  scenario",
-        "2.1.5      iSCSI            passed  10 s  it ends",
-        "2.1.5      iSCSI, NVMe/TCP  error   31 s  it hangs",
-        "3.0.1      iSCSI            passed  12 s  it starts",
+        "Pacemaker  transport        store  result  time  scenario",
+        "2.1.5      iSCSI            20 ms  passed  10 s  it ends",
+        "2.1.5      iSCSI, NVMe/TCP  0 ms   error   31 s  it hangs",
+        "3.0.1      iSCSI            2 ms   passed  12 s  it starts",
     ]
 
 

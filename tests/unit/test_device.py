@@ -10,10 +10,11 @@ from unittest.mock import patch
 
 import pytest
 
-from fence_pr import device
-from fence_pr.device import MULTIPATH, NVME, SCSI, Device, Places, canonical_wwid
 from fence_pr.errors import DeviceRefused, DevicesRefused
+from fence_pr.storage import device
+from fence_pr.storage.device import MULTIPATH, NVME, SCSI, Device, Places, canonical_wwid
 from tests.unit.machine import Machine
+from tests.unit.page_83 import designator, kernels_choice, page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +24,9 @@ OTHER = "naa.60014050000000000000000000000001"
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(tmp_path: Path) -> Machine:
     """An empty machine."""
-    made = Machine(tmp_path)
-    monkeypatch.setattr(os, "stat", made.stat)
-    return made
+    return Machine(tmp_path)
 
 
 def refusal(machine: Machine, name: str) -> str:
@@ -110,7 +109,7 @@ def test_a_partition_is_refused_and_its_disk_named(machine: Machine) -> None:
 @pytest.mark.parametrize("uuid", ["LVM-abcdef", "CRYPT-LUKS2-x", "part1-mpath-3600", "", "xmpath-3600"])
 def test_a_device_mapper_volume_is_refused(machine: Machine, uuid: str) -> None:
     machine.disk("sda", 0, WWID)
-    assert "would cover the whole disk below (name the disk)" in refusal(
+    assert "would cover the whole disk below; name the disk" in refusal(
         machine, machine.mapped("dm-3", 3, uuid, "vg-lv", "sda")
     )
 
@@ -138,6 +137,15 @@ def test_an_nvme_namespace(machine: Machine, controller: str) -> None:
         bytes.fromhex(HOST_ID.replace("-", "")),
     )
     assert device.resolve("uuid.52A07A7B", machine.places).node == node
+
+
+def test_a_namespace_whose_paths_the_kernel_hides_is_known_by_its_subsystem(machine: Machine) -> None:
+    node = machine.namespace("nvme0n1", 0, "uuid.52a07a7b")
+    assert not device.resolve(node, machine.places).head
+    folder = machine.folder / "sys/devices/nvme0n1/block/nvme0n1/device"
+    folder.unlink()
+    folder.symlink_to(machine.folder / "sys/devices/virtual/nvme-subsystem/nvme-subsys0")
+    assert device.resolve(node, machine.places).head
 
 
 def test_an_nvme_controller_without_a_host_identifier(machine: Machine) -> None:
@@ -186,10 +194,10 @@ def test_what_is_no_block_device_is_refused_by_what_it_is(machine: Machine) -> N
     regular = machine.folder / "dev/image"
     regular.touch()
     os.mkfifo(machine.folder / "dev/fifo")
-    assert "is a character device, not a disk; name the block device" in refusal(machine, character)
+    assert "is a character device, not a disk; name the disk's block device" in refusal(machine, character)
     assert "is a regular file, not a disk" in refusal(machine, str(regular))
     assert "is a directory, not a disk" in refusal(machine, machine.places.dev)
-    assert "is not a block device" in refusal(machine, str(machine.folder / "dev/fifo"))
+    assert "is a pipe or a socket, not a disk" in refusal(machine, str(machine.folder / "dev/fifo"))
 
 
 @pytest.mark.promise(8)
@@ -202,11 +210,11 @@ def test_what_is_not_there_is_told_from_a_dangling_link(machine: Machine) -> Non
 
 
 @pytest.mark.promise(5)
-def test_a_device_that_may_not_be_looked_at_is_said(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_may_not_be_looked_at_is_said(machine: Machine) -> None:
     def denied(path: str) -> os.stat_result:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(os, "stat", denied)
+    machine.places = Places(stat=denied)
     assert "Permission denied" in refusal(machine, "/dev/sda")
 
 
@@ -282,7 +290,7 @@ def test_a_name_that_is_neither_path_nor_known_wwid_is_refused(machine: Machine,
 @pytest.mark.promise(5)
 def test_a_machine_without_sysfs_is_no_crash(machine: Machine) -> None:
     node = machine.disk("sda", 0, WWID)
-    machine.places = Places(sysfs=str(machine.folder / "none"), dev=machine.places.dev)
+    machine.places = Places(str(machine.folder / "none"), machine.places.dev, machine.stat)
     assert "the kernel has no block device 8:0" in refusal(machine, node)
     assert refusal(machine, WWID)
 
@@ -291,7 +299,7 @@ def test_a_machine_without_sysfs_is_no_crash(machine: Machine) -> None:
 @pytest.mark.parametrize("backwards", [False, True])
 def test_disks_are_sorted_by_identity_whatever_they_are_called_here(machine: Machine, backwards: bool) -> None:
     names = [machine.disk("sda", 0, WWID), machine.disk("sdb", 16, OTHER), machine.disk("sdc", 32, "eui.0011")]
-    found = device.resolve_all(tuple(reversed(names) if backwards else names), machine.places)
+    found = device.resolve_all(tuple(reversed(names) if backwards else names), machine.find)
     assert [it.identity for it in found] == sorted([WWID, OTHER, "eui.0011"])
 
 
@@ -303,7 +311,7 @@ def test_two_names_for_one_disk_are_refused(machine: Machine) -> None:
         if other == WWID[4:]:
             machine.link(f"disk/by-id/wwn-0x{WWID[4:]}", node)
         with pytest.raises(DevicesRefused) as refused:
-            device.resolve_all((node, other), machine.places)
+            device.resolve_all((node, other), machine.find)
         assert "is the same disk as" in str(refused.value)
         assert WWID in str(refused.value)
 
@@ -323,11 +331,102 @@ def test_the_identity_of_an_open_disk_is_that_of_its_number_whatever_its_node_is
 def test_a_disk_without_identity_is_refused_beside_others_and_accepted_alone(machine: Machine) -> None:
     """Nodes could not agree on which disk comes first."""
     nameless, named = machine.disk("sda", 0), machine.disk("sdb", 16, WWID)
-    assert device.resolve_all((nameless,), machine.places) == [Device(nameless, nameless, "")]
+    assert device.resolve_all((nameless,), machine.find) == [Device(nameless, nameless, "")]
     assert Device(nameless, nameless, "").stable_name() == nameless
     for names in ((nameless, named), (named, nameless)):
         with pytest.raises(DevicesRefused, match="has no worldwide unique name"):
-            device.resolve_all(names, machine.places)
+            device.resolve_all(names, machine.find)
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize("last_resort", ["t10.ACME    1234", "nvme.1d36-3132-33-00000001"])
+def test_a_disk_known_by_its_serial_number_alone_is_refused_beside_others(machine: Machine, last_resort: str) -> None:
+    """Makers repeat them."""
+    poor, named = machine.namespace("nvme0n1", 0, last_resort), machine.disk("sdb", 16, WWID)
+    assert device.resolve_all((poor,), machine.find)[0].identity == last_resort
+    with pytest.raises(DevicesRefused) as refused:
+        device.resolve_all((named, poor), machine.find)
+    assert str(refused.value) == (
+        f"{poor}: has no worldwide unique name (only model and serial number: {last_resort}), so it cannot be used"
+        " beside other disks; use it alone, or give it an identity at the target"
+    )
+
+
+@pytest.mark.parametrize("name", ["sdb", "nvme0n1", "dm-3"])
+def test_a_name_of_the_kernels_own_is_known_from_one_that_stays(machine: Machine, name: str) -> None:
+    node = machine.namespace(name, 16, WWID) if name.startswith("nvme") else machine.disk("sdb", 16, WWID)
+    if name.startswith("dm-"):
+        node = machine.mapped(name, 32, f"mpath-3{WWID[4:]}", "mpatha", "sdb")
+    link = machine.link("disk/by-id/any", f"../../{name}")
+    assert device.resolve(node, machine.places).is_named_by_kernel()
+    for stays in (link, WWID):
+        assert not device.resolve(stays, machine.places).is_named_by_kernel()
+
+
+@pytest.mark.promise(3)
+def test_the_order_follows_one_rule_whatever_the_kernel_makes_of_what_the_disk_says(machine: Machine) -> None:
+    """Kernels before October 2020 prefer the longer designator, and say so in `wwid`."""
+    told = page(designator(1, b"ACME    a very long serial number"), designator(3, bytes.fromhex(WWID[4:])))
+    node = machine.disk("sda", 0, "t10.ACME    a very long serial number")
+    remembered = machine.folder / "sys/devices/sda/device/vpd_pg83"
+    remembered.write_bytes(told)
+    assert device.resolve(node, machine.places).identity == WWID
+    machine.mapped("dm-0", 32, f"mpath-3{WWID[4:]}", "mpatha", "sda")
+    assert device.resolve(str(machine.folder / "dev/dm-0"), machine.places).identity == WWID
+    (machine.folder / "sys/devices/sda/block/sda/holders/dm-0").unlink()
+    for nothing in (b"", page(), b"\0\x83\xff\xff"):
+        remembered.write_bytes(nothing)
+        assert device.resolve(node, machine.places).identity == "t10.ACME    a very long serial number"
+
+
+def naa(digits: str) -> bytes:
+    return designator(3, bytes.fromhex(digits))
+
+
+# What targets say in page 83h. Beside the disk's own names: its ports and groups (4, 5, 6), and the target's (8).
+PORTS = (
+    designator(4, bytes([0, 0, 0, 1]), 1),
+    designator(5, bytes(4), 1),
+    designator(8, b"iqn.2026-01.lab:n1.a,t,0x0001\0", 1),
+    designator(8, b"iqn.2026-01.lab:n1.a\0", 2),
+)
+SAID = {
+    "LIO": (naa("60014059a3d5c7e0000000000000000a"), designator(1, b"LIO-ORG IBLOCK:9a3d5c7e0000\0"), *PORTS),
+    "LIO, renamed": (naa("6acde48ec81d9030000000000000000c"), designator(1, b"ACME    array:ec81d903\0"), *PORTS),
+    "SCST": (designator(1, b"SCST_BIO disk1-1a2b"), designator(2, bytes.fromhex("3161326200000000")), *PORTS),
+    "SAS disk": (naa("5000c500a1b2c3d4"), designator(3, bytes.fromhex("5000c500a1b2c3d5"), 1)),
+    "text first": (designator(1, b"NETAPP  LUN 80Xk7?K1M2n3"), naa("60a98000303758366b3f4b314d326e33"), *PORTS),
+    "text last": (naa("624a9370f5e2d1c0b3a4958600012345"), designator(1, b"PURE    FlashArray:F5E2D1C0"), *PORTS),
+    "longer text": (designator(1, b"3PARdata" + b"x" * 60), naa("60002ac0000000000000000500019f62")),
+    "name string": (naa("60014380025decc60000500000020000"), designator(8, b"iqn.2003-10.example:volume\0\0")),
+    "EUI-64 of 16 bytes": (designator(2, bytes.fromhex("002538b471b0a7d50025384100000001")), naa("500253847b0a7d50")),
+    "local number": (naa("3000000000000007"), designator(2, bytes.fromhex("0024cf5e00000007"))),
+}
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_order_is_that_of_0_1_0(machine: Machine, backwards: bool) -> None:
+    """It sorts by what the kernel, since October 2020, shows as `wwid`."""
+    shown = {}
+    for minor, said in enumerate(SAID.values()):
+        node = machine.disk(f"sd{minor}", minor, wwid := kernels_choice([*said]))
+        (machine.folder / f"sys/devices/sd{minor}/device/vpd_pg83").write_bytes(page(*said))
+        shown[node] = wwid
+    for minor, wwid in enumerate(("uuid.e4a8a4c2-5f0e-4d52-9d0f-000000000001", f"eui.{7:016x}", f"eui.{7:032x}"), 50):
+        shown[machine.namespace(f"nvme{minor}n1", minor, wwid)] = wwid
+    found = device.resolve_all((*shown,)[:: -1 if backwards else 1], machine.find)
+    assert [it.node for it in found] == sorted(shown, key=lambda node: shown[node])
+    assert len(set(shown.values())) == len(SAID) + 3
+
+
+def test_the_paths_below_a_namespace_are_no_disks(machine: Machine) -> None:
+    """The kernel's multipath shows them with the namespace's WWID, and gives them no nodes."""
+    for number, hidden in enumerate(("0", "1", "1")):
+        name = "nvme0n1" if hidden == "0" else f"nvme0c{number}n1"
+        machine.namespace(name, 16 * number, "uuid.1")
+        (machine.folder / "sys/devices" / name / "block" / name / "hidden").write_text(f"{hidden}\n")
+    assert device.resolve("uuid.1", machine.places).node.endswith("/nvme0n1")
 
 
 @pytest.mark.promise(5)
@@ -335,7 +434,7 @@ def test_every_reason_is_given_at_once(machine: Machine) -> None:
     good = machine.disk("sda", 0, WWID)
     loop, none = machine.block("loop0", 16), str(machine.folder / "dev/none")
     with pytest.raises(DevicesRefused) as refused:
-        device.resolve_all((loop, good, none, good), machine.places)
+        device.resolve_all((loop, good, none, good), machine.find)
     lines = str(refused.value).splitlines()
     assert len(lines) == 3
     assert {line.partition(": ")[0] for line in lines} == {loop, none, good}

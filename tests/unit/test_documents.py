@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import re
+import shlex
 import subprocess
-from functools import cache
-from typing import TYPE_CHECKING
+import sys
 
 import pytest
 
+from fence_pr.guard.options import CHECK, FORGET, RUN, parse
 from tests.documents import commands
 from tests.documents.commands import PROJECT, RUN_BY, UNIT, Command
 from tests.migration import guide
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MODULE = re.compile(r"-m (tests[\w.]*)")
 SCRIPT = re.compile(r"\btests/\S+\.py\b")
@@ -32,7 +29,7 @@ def test_every_command_of_the_documents_is_run_by_a_test() -> None:
     assert [str(command) for program, command in found.items() if program not in RUN_BY] == []
     assert set(RUN_BY) == set(found)
     for test in set(RUN_BY.values()):
-        assert re.search(r"\b(?:commands\.)?run_by\((PACKAGING|PROGRAMS|UNIT)\)", (PROJECT / test).read_text()), test
+        assert re.search(r"\b(?:commands\.)?run_by\([A-Z]+\)", (PROJECT / test).read_text()), test
 
 
 def test_commands_are_found_wherever_they_stand() -> None:
@@ -51,12 +48,40 @@ def test_every_command_of_the_guide_to_migration_is_a_step_of_the_story_that_a_t
 
 @pytest.mark.parametrize("command", ours("make"), ids=str)
 def test_make_knows_the_target_and_what_it_runs_is_there(command: Command) -> None:
-    planned = subprocess.run([*command.text.split(), "-n"], cwd=PROJECT, check=True, capture_output=True, text=True)
+    planned = subprocess.run([*command.words, "-n"], cwd=PROJECT, check=True, capture_output=True, text=True)
     assert planned.stdout
     for module in MODULE.findall(planned.stdout):
         assert_runs(module)
     for script in SCRIPT.findall(planned.stdout):
         assert (PROJECT / script).exists()
+
+
+CHOSEN = [command for command in ours("make") if command.words[1:2] == ["test"] and "ARGS=" in command.text]
+
+
+@pytest.mark.parametrize("command", CHOSEN, ids=str)
+def test_the_tests_that_a_command_chooses_are_there(command: Command) -> None:
+    (arguments,) = [word.partition("=")[2] for word in command.words if word.startswith("ARGS=")]
+    collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    subprocess.run([*collect, *shlex.split(arguments)], cwd=PROJECT, check=True, capture_output=True)
+
+
+def test_one_test_is_told_how_to_be_run() -> None:
+    assert CHOSEN, "or nothing was shown above"
+
+
+@pytest.mark.parametrize("document", [name for name in commands.DOCUMENTS if name.endswith(".md")])
+def test_what_a_document_leads_to_is_there(document: str) -> None:
+    places = [(PROJECT / document).parent / place for place in commands.pictures_and_links(document)]
+    places += [PROJECT / place for place in commands.files_named(document)]
+    assert [str(place) for place in places if not place.exists()] == []
+
+
+def test_links_pictures_and_names_of_files_are_found() -> None:
+    """Otherwise the test above would show nothing."""
+    assert "docs/proof.md" in commands.pictures_and_links("README.md")
+    assert "CONTRIBUTING.md" in commands.pictures_and_links("README.md")
+    assert "lib/fence_pr/option_table.py" in commands.files_named("CONTRIBUTING.md")
 
 
 @pytest.mark.parametrize("command", ours("python3"), ids=str)
@@ -79,6 +104,12 @@ def test_a_manual_page_is_there(command: Command) -> None:
     assert f".TH {page.upper()} 8" in (PROJECT / f"man/{page}.8").read_text()
 
 
+@pytest.mark.parametrize("command", ours("pr_fence_guard"), ids=str)
+def test_the_guard_understands_what_it_is_told(command: Command) -> None:
+    """What it does then: tests/guard, and the tests of the guard in this folder."""
+    assert parse(command.words[1:]).mode in (CHECK, FORGET, RUN)
+
+
 @pytest.mark.parametrize("command", ours("systemctl"), ids=str)
 def test_a_unit_that_a_person_enables_can_be_enabled(command: Command) -> None:
     unit = (PROJECT / f"systemd/{command.text.split()[-1]}.service").read_text()
@@ -86,27 +117,3 @@ def test_a_unit_that_a_person_enables_can_be_enabled(command: Command) -> None:
     started = re.search(r"^ExecStart=/usr/sbin/(\S+)", unit, re.MULTILINE)
     assert started
     assert (PROJECT / started[1]).exists()
-
-
-@pytest.mark.parametrize("message", commands.messages())
-def test_a_message_that_is_explained_is_one_that_the_agent_says_and_a_test_has_seen(message: str) -> None:
-    assert any(says(text, message) for text in texts(PROJECT / "lib/fence_pr", "*.py"))
-    assert any(says(text, message) for text in texts(PROJECT / "tests", "test_*.py"))
-
-
-def says(text: str, message: str) -> bool:
-    """Whether the message's words are in the text, whatever stands where it has …"""
-    return bool(re.search(".*".join(map(re.escape, re.split(r"\s*…\s*", message))), text, re.DOTALL))
-
-
-@cache
-def texts(folder: Path, names: str) -> set[str]:
-    """All strings in the code there, … for what is put in."""
-    nodes = [node for path in folder.rglob(names) for node in ast.walk(ast.parse(path.read_text()))]
-    filled = [node.values for node in nodes if isinstance(node, ast.JoinedStr)]
-    plain = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return plain | {"".join(_plain(part) or "…" for part in parts) for parts in filled}
-
-
-def _plain(part: ast.expr) -> str:
-    return str(part.value) if isinstance(part, ast.Constant) else ""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fence_pr import state
-from fence_pr.device import MULTIPATH, NVME, SCSI, Device
+from fence_pr import state_file
 from fence_pr.keys import Registrant
-from fence_pr.pr_ioctl import REQUESTS
-from fence_pr.reservation import open_disk
+from fence_pr.storage.device import MULTIPATH, NVME, SCSI, Device
+from fence_pr.storage.open import open_disk
+from fence_pr.storage.pr_ioctl import REQUESTS
 from tests.model.world import World, problems
 from tests.unit import fake_ioctl
 from tests.unit.fake_ioctl import NvmeCommand, ReadKeys, ReadReservation, Unwatched, fill, write_keys
@@ -29,32 +29,32 @@ IDENTITIES = ["naa.6001405", "/dev/sda", "t10.ATA     DISK   1", "a/../../b", "Ã
 
 def test_every_disk_that_was_noted_is_listed(tmp_path: Path) -> None:
     folder = str(tmp_path / "run")
-    assert state.identities(folder) == []
+    assert state_file.identities(folder) == []
     for identity in IDENTITIES:
-        state.save(identity, ME, folder)
-    assert state.identities(folder) == sorted(IDENTITIES)
-    assert all(state.load(identity, folder) == ME for identity in state.identities(folder))
+        state_file.save(identity, ME, folder)
+    assert state_file.identities(folder) == sorted(IDENTITIES)
+    assert all(state_file.load(identity, folder) == ME for identity in state_file.identities(folder))
 
 
 @pytest.mark.parametrize("name", ["naa.1.4711~", "~"])
 def test_a_file_that_was_not_finished_is_no_note(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("key=0x1\nnode=n1\n")
-    assert state.identities(str(tmp_path)) == []
+    assert state_file.identities(str(tmp_path)) == []
 
 
 @pytest.mark.parametrize("name", ["%", "%g1", "%2", "%  ", "% 1", "%2F", "\udcff", "a b"])
 def test_a_name_that_is_none_of_ours_is_no_note(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("key=0x1\nnode=n1\n")
-    assert state.identities(str(tmp_path)) == []
+    assert state_file.identities(str(tmp_path)) == []
 
 
 def test_what_is_forgotten_is_gone_and_may_be_forgotten_again(tmp_path: Path) -> None:
     folder = str(tmp_path / "run")
-    state.forget("naa.1", folder)
+    state_file.forget("naa.1", folder)
     for identity in ("naa.1", "naa.2"):
-        state.save(identity, ME, folder)
-    state.forget("naa.1", folder)
-    assert (state.identities(folder), state.load("naa.1", folder)) == (["naa.2"], None)
+        state_file.save(identity, ME, folder)
+    state_file.forget("naa.1", folder)
+    assert (state_file.identities(folder), state_file.load("naa.1", folder)) == (["naa.2"], None)
 
 
 @pytest.mark.parametrize(("key", "noted"), [("0x2B", None), ("0x2A", ME)])
@@ -66,25 +66,24 @@ def test_another_key_is_on_a_disk_only_while_none_is_noted(tmp_path: Path, key: 
     seen: list[Registrant | None] = []
 
     def look(command: Command) -> None:
-        if command.name == "register":
-            seen.append(state.load(identity, str(node.state)))
+        if command.name in ("register", "replace"):
+            seen.append(state_file.load(identity, str(node.state)))
 
     world.faults[0] = look
     assert world.run("n1", "on", "n1", key=key).ok
-    assert seen == [noted]
-    assert state.load(identity, str(node.state)) == Registrant("n1", int(key, 16))
+    assert seen
+    assert set(seen) == {noted}
+    assert state_file.load(identity, str(node.state)) == Registrant("n1", int(key, 16))
 
 
-def test_a_note_that_cannot_be_removed_keeps_another_key_from_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_note_that_cannot_be_removed_keeps_another_key_from_the_disk(tmp_path: Path) -> None:
     world = World(tmp_path)
     assert world.run("n1", "on", "n1", key="0x2A").ok
 
-    def refuse(*_: object) -> None:
+    def refuse() -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(state, "forget", refuse)
+    world.nodes["n1"].forget = refuse
     report = world.run("n1", "on", "n1", key="0x2B")
     assert not report.ok
     assert "not registered, because" in problems(report)
@@ -113,7 +112,7 @@ def test_the_keys_alone_take_one_command_and_a_closed_disk_has_no_descriptor(tmp
         node.touch()
     before = len(os.listdir("/proc/self/fd"))
     with fake_ioctl.disk(answer) as commands:
-        disk = open_disk(Device("d", str(nodes[0]), "naa.1", kind, tuple(map(str, nodes))), Unwatched())
+        disk = open_disk(Device("d", str(nodes[0]), "", kind, tuple(map(str, nodes))), Unwatched())
         commands.clear()
         assert disk.keys() == (0x2A, 0x2A)
         assert len(commands) == 1

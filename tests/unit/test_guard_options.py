@@ -5,8 +5,21 @@ from __future__ import annotations
 import pytest
 
 from fence_pr.errors import UsageError
-from fence_pr.guard_options import CHECK, HELP, OPTIONS, REPAIR, RUN, VERSION, help_text, parse
-from fence_pr.guard_plan import LOG, REBOOT, STOP, Policy
+from fence_pr.guard.options import (
+    CHECK,
+    EXAMPLES,
+    FORGET,
+    GUARD,
+    HELP,
+    OPTIONS,
+    REPAIR,
+    RUN,
+    TEST,
+    VERSION,
+    help_text,
+    parse,
+)
+from fence_pr.guard.verdict import LOG, REBOOT, STOP, Policy
 
 
 def test_without_arguments_it_guards_and_reboots_a_fenced_node() -> None:
@@ -35,14 +48,17 @@ def test_every_option_is_understood() -> None:
     ("arguments", "mode", "code"),
     [
         (["--check"], CHECK, 0),
-        (["test"], CHECK, 0),
-        (["--fenced=log", "test"], CHECK, 0),
+        (["test"], TEST, 0),
+        (["--fenced=log", "test"], TEST, 0),
+        (["--check", "test"], TEST, 0),
         (["repair", "254"], REPAIR, 254),
         (["repair", "5", "/etc/watchdog.d/pr_fence_guard"], REPAIR, 5),
         (["repair"], REPAIR, 1),
         (["repair", "0"], REPAIR, 1),
         (["repair", "256"], REPAIR, 1),
         (["repair", "nonsense"], REPAIR, 1),
+        (["--forget=naa.1"], FORGET, 0),
+        (["--forget", "naa.1", "--check"], FORGET, 0),
         (["-h"], HELP, 0),
         (["--version", "--fenced=log"], VERSION, 0),
     ],
@@ -55,7 +71,12 @@ def test_what_it_is_called_for(arguments: list[str], mode: str, code: int) -> No
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (["--forget="], "--forget requires an argument"),
         (["--fenced=explode"], "log, stop, reboot"),
+        (["--fenced=rebot"], "log, stop, reboot (did you mean 'reboot'?)"),
+        (["--retruned-paths=report"], "option --retruned-paths is not recognised (did you mean '--returned-paths'?)"),
+        (["-check"], "did you mean '--check'?"),
+        (["-H"], "did you mean '-h'?"),
         (["--fenced="], "fenced"),
         (["--fences=log"], "fences"),
         (["--interval=0"], "interval"),
@@ -70,7 +91,7 @@ def test_what_it_is_called_for(arguments: list[str], mode: str, code: int) -> No
         (["--returned-paths=register", "--fenced=stop"], "needs fenced=reboot"),
         (["test", "it"], "unexpected argument"),
         (["start"], "unexpected argument"),
-        (["-o", "off"], "option -o not recognized"),
+        (["-o", "off"], "option -o is not recognised"),
     ],
 )
 def test_a_malformed_call_guards_nothing_and_says_why(arguments: list[str], named: str) -> None:
@@ -84,3 +105,12 @@ def test_help_tells_every_option_and_its_default() -> None:
     for option in OPTIONS:
         assert f"--{option.long()}" in words
         assert not option.default or f"(default {option.default})" in words
+
+
+def test_help_begins_with_calls_that_are_understood() -> None:
+    shown = help_text().split("\n\n")[0].splitlines()
+    assert shown == ["Examples:", *(f"   {line}" for example in EXAMPLES for line in (example[0], f"   {example[1]}"))]
+    calls = [command.split() for command, _ in EXAMPLES if command.startswith(f"{GUARD} ")]
+    assert len(calls) >= 2
+    for words in calls:
+        parse(words[1:])

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fence_pr.guard_options import GUARD, parse
-from fence_pr.guard_system import KERNEL_LOG, SYSRQ
+from fence_pr import state_file
+from fence_pr.guard import main
+from fence_pr.guard.machine import KERNEL_LOG, SYSRQ
+from fence_pr.guard.options import GUARD, parse
 from tests.unit.process import PROJECT
 
 if TYPE_CHECKING:
@@ -63,8 +65,24 @@ def test_it_is_started_watched_and_started_again(service: dict[str, str]) -> Non
     assert service["ExecStart"] == f"/usr/sbin/{GUARD} $OPTIONS"
     places = [line.partition("=")[2] for line in lines() if line.startswith("EnvironmentFile=")]
     assert places == [f"-/etc/{folder}/{GUARD}" for folder in ("default", "sysconfig")]
-    assert "Before=pacemaker.service" in lines()
+    assert "Before=pacemaker.service pacemaker_remote.service" in lines()
     assert "StartLimitIntervalSec=0" in lines()
+    assert f"/run/{service['RuntimeDirectory']}" == state_file.FOLDER
+    assert service["RuntimeDirectoryPreserve"] == "yes"
+
+
+def test_a_guard_that_hangs_and_cannot_be_killed_has_another_one_beside_it_within_20_seconds(
+    service: dict[str, str],
+) -> None:
+    """systemd (service.c): the watchdog's time; then it waits for the abort, for SIGKILL, and twice more for what is
+    left of the process. test_systemd has a process that does hang.
+    """
+    watchdog, abort, stop, restart = (
+        float(service[name]) for name in ("WatchdogSec", "TimeoutAbortSec", "TimeoutStopSec", "RestartSec")
+    )
+    hesitation = main._PATIENCE_SECONDS + parse([]).confirm_after
+    assert hesitation + watchdog + abort + 3 * stop + restart < 20
+    assert stop > main._END_SECONDS, "a registration under way is taken back before systemd kills"
 
 
 def test_the_executable_says_what_it_is_and_refuses_what_it_does_not_know() -> None:
@@ -73,7 +91,7 @@ def test_the_executable_says_what_it_is_and_refuses_what_it_does_not_know() -> N
     for arguments, code, words in (
         (["-V"], 0, GUARD),
         (["--help"], 0, "--fenced"),
-        (["--nonsense"], 1, "not recognized"),
+        (["--nonsense"], 1, "is not recognised"),
     ):
         done = subprocess.run([EXECUTABLE, *arguments], check=False, capture_output=True, text=True)
         assert (done.returncode, words in done.stdout + done.stderr) == (code, True), done

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fence_pr.errors import FenceError
-from fence_pr.guard_threads import Threads, Worker
+from fence_pr.guard.threads import Threads, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ def test_what_hangs_hangs_alone() -> None:
 
 
 def test_a_failure_is_kept_until_the_next_success_and_a_mistake_is_a_crash() -> None:
-    threads, problems = Threads(), [FenceError("no such disk"), None, KeyError("oops")]
+    threads, problems = Threads(), [FenceError("caller-gone"), None, KeyError("oops")]
 
     def work() -> None:
         problem = problems.pop(0)
@@ -104,8 +104,8 @@ def test_a_failure_is_kept_until_the_next_success_and_a_mistake_is_a_crash() -> 
         worker.wake(time.monotonic())
         threads.begin()
         until(lambda: not worker.busy_since)
-        seen.append((worker.failure, "KeyError" in worker.crash))
-    assert seen == [("no such disk", False), ("", False), ("", True)]
+        seen.append((worker.failure and worker.failure.code, "KeyError" in worker.crash))
+    assert seen == [("caller-gone", False), (None, False), (None, True)]
 
 
 def test_there_is_always_a_thread_for_what_does_not_hang_and_in_the_end_there_is_none() -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fence_pr import pr_ioctl
 from fence_pr.errors import Invalid, PathFailure
+from fence_pr.storage import pr_ioctl
 from tests.model.target import ModelDisk
-from tests.model.world import World, problems
+from tests.model.world import READS, World, forget_bindings, problems, warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def test_reading_actions_change_nothing(tmp_path: Path, action: str, reserved: i
     before = world.state()
     world.run("n1", action, "n2")
     assert world.state() == before
-    assert {command.name for _, command in world.sent} <= {"open", "snapshot", "capabilities"}
+    assert {command.name for _, command in world.sent} <= set(READS)
 
 
 @pytest.mark.promise(9)
@@ -61,7 +61,7 @@ def test_status_fails_where_the_disks_differ_and_says_how(tmp_path: Path, differ
     world.targets[different].register("n2", 0)
     report = world.run("n1", "status", "n2")
     assert not report.ok
-    assert f"{world.devices[different].name}: n2 (key 0x{world.keys['n2']:x}) is shut out" in problems(report)
+    assert f"{world.devices[different].name}: n2 (key 0x{world.keys['n2']:x}) is fenced" in problems(report)
     assert f"{world.devices[1 - different].name}: n2 (key 0x{world.keys['n2']:x}) is registered" in problems(report)
 
 
@@ -91,7 +91,7 @@ def test_monitor_is_content_with_registered_nodes_and_a_reservation(tmp_path: Pa
     for name in ("n1", "n2"):
         assert world.run(name, "on", name).ok
     report = world.run("n1", "monitor")
-    assert (report.ok, report.notes) == (True, ())
+    assert (report.ok, report.warnings) == (True, ())
 
 
 def test_monitor_before_the_first_on_only_notes_that_this_node_is_not_registered(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_monitor_before_the_first_on_only_notes_that_this_node_is_not_registered
     world.register("n2")
     report = world.run("n1", "monitor")
     assert report.ok
-    assert "is not registered" in "".join(report.notes)
+    assert "is not registered" in "".join(warnings(report))
 
 
 def test_monitor_of_fresh_disks_is_content(tmp_path: Path) -> None:
@@ -120,9 +120,9 @@ def test_monitor_tells_lost_registrations_from_a_fencing(tmp_path: Path) -> None
     world = World(tmp_path, 2)
     assert world.run("n1", "on", "n1").ok
     world.targets[1].register("n1", 0)
-    (problem,) = filter(None, (it.problem for it in world.run("n1", "monitor").disks))
+    problem = problems(world.run("n1", "monitor"))
     assert "is not registered any more, and nothing is reserved: every node can write" in problem
-    assert "run the action on on every node" in problem
+    assert "run 'on' on every node" in problem
     assert "fenced" not in problem
 
 
@@ -134,7 +134,7 @@ def test_a_reservation_of_another_program_is_named_with_its_key(tmp_path: Path, 
     world.targets[0].reserve("stranger", 0xBAD, kind)
     said = problems(world.run("n1", action, "n1"))
     name = pr_ioctl.TYPE_NAMES[kind]
-    assert f"the reservation in force is {name}, held with key 0xbad: only its holder can write (release it" in said
+    assert f"the reservation in force is {name}, held with key 0xbad: only its holder can write; release it" in said
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,17 @@ def test_monitor_fails_where_a_disk_cannot_be_read(tmp_path: Path) -> None:
     assert [bool(it.problem) for it in report.disks] == [False, True]
 
 
-def test_monitor_names_foreign_keys(tmp_path: Path) -> None:
+@pytest.mark.promise(11)
+@pytest.mark.parametrize("action", ["monitor", "validate-all"])
+def test_a_key_that_nothing_explains_is_found_in_daylight(tmp_path: Path, action: str) -> None:
     world = World(tmp_path)
     world.register("n1")
+    assert world.run("n1", action, "n1").ok
     world.targets[0].register("stranger", 0xBAD)
-    assert "0xbad" in "".join(world.run("n1", "monitor").notes)
+    report = world.run("n1", action, "n1")
+    assert not report.ok
+    assert "no known node has these keys: 0xbad" in problems(report)
+    assert world.run("n1", action, "n1", foreign_keys=(0xBAD,)).ok
 
 
 def test_list_gives_the_nodes_without_touching_a_disk(tmp_path: Path) -> None:
@@ -190,7 +196,7 @@ def test_list_status_gives_every_node_and_every_other_key(tmp_path: Path) -> Non
         target.register("stranger", 0xBAD)
     report = world.run("n1", "list-status")
     assert report.ok
-    assert report.rows == (("n1", "", "ON"), ("n2", "", "UNKNOWN"), ("n3", "", "OFF"), ("0xbad", "", "ON"))
+    assert report.rows == (("n1", "", "ON"), ("n2", "", "UNKNOWN"), ("n3", "", "UNKNOWN"), ("0xbad", "", "ON"))
 
 
 @pytest.mark.promise(9)
@@ -199,11 +205,12 @@ def test_list_status_calls_nobody_off_by_a_key_that_is_made_otherwise_now(tmp_pa
     world = World(tmp_path)
     for name in ("n1", "n2"):
         assert world.run(name, "on", name).ok
+    forget_bindings(world)
     report = world.run("n1", "list-status", key_method="hash")
     keys = sorted(world.keys[name] for name in ("n1", "n2"))
     unknown = [(name, "", "UNKNOWN") for name in ("n1", "n2", "n3")]
     assert report.rows == (*unknown, *((f"0x{key:x}", "", "ON") for key in keys))
-    assert any("which keys the nodes have cannot be told" in note for note in report.notes)
+    assert any("which keys the nodes have cannot be told" in note for note in warnings(report))
 
 
 def test_list_status_calls_nobody_off_where_nothing_is_reserved(tmp_path: Path) -> None:
@@ -238,8 +245,8 @@ def test_validate_fails_for_a_disk_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plug", "key", "words"),
     [
-        ("n1", "zz", "is no reservation key"),
-        ("0xzz", "", "is no reservation key"),
+        ("n1", "zz", "is not a reservation key"),
+        ("0xzz", "", "is not a reservation key"),
         ("0x1", "2", "contradicts"),
     ],
 )
@@ -281,8 +288,11 @@ def test_validate_says_what_is_worth_knowing(tmp_path: Path, monkeypatch: pytest
     assert "power loss" in world.nodes["n1"].said[-1]
     never = pr_ioctl.Capabilities(None, False, persistence_possible=False)
     monkeypatch.setattr(ModelDisk, "capabilities", lambda _: never)
-    (note,) = world.run("n1", "validate-all", "n1").notes
-    assert "cannot keep registrations over a power loss, and refuses them where that is asked for" in note
+    name, note = warnings(world.run("n1", "validate-all", "n1"))
+    assert name.startswith(
+        f"{world.devices[0].node}: a name of the kernel's own: on another node, or after the next boot"
+    )
+    assert "cannot keep registrations over a power loss" in note
 
     def silent(_: ModelDisk) -> pr_ioctl.Capabilities:
         raise Invalid("/dev/sdx", "report capabilities", 2)
@@ -299,5 +309,74 @@ def test_a_configuration_that_exists_and_cannot_be_read_is_a_failure(tmp_path: P
     world.conf.mkdir()
     report = world.run("n1", action, "n2")
     assert not report.ok
-    assert f"{world.conf}: Is a directory" in problems(report)
+    assert f"{world.conf} cannot be read: Is a directory" in problems(report)
     assert world.sent == []
+
+
+@pytest.mark.promise(4)
+@pytest.mark.parametrize("action", ["monitor", "validate-all"])
+def test_a_required_abort_that_would_do_harm_is_found_in_daylight(tmp_path: Path, action: str) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    world.targets[1].harm = "its sign"
+    report = world.run("n1", action, abort="require")
+    harm = "the target is LIO (its sign), whose preempt-and-abort can take down the session of the node that sends it"
+    problem = f"abort=require cannot be met: {harm}; set abort=auto, which preempts without abort there"
+    assert problems(report) == f"{world.devices[1].name}: {problem}"
+    assert world.run("n1", action, abort="auto").ok
+
+
+def test_validate_says_where_off_would_preempt_without_abort(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.targets[0].harm = "its sign"
+    assert world.run("n1", "validate-all").ok
+    (said,) = world.nodes["n1"].said
+    assert said.startswith(
+        "/dev/sdz: 'off' preempts without abort there: the target is LIO (its sign), whose preempt-and"
+    )
+
+
+@pytest.mark.promise(9)
+@pytest.mark.parametrize("action", ["status", "list-status"])
+def test_a_disk_that_became_another_one_while_it_was_read_says_nothing_of_a_node(tmp_path: Path, action: str) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1")
+
+    def replaced(command: Command) -> None:
+        if command.name == "identify":
+            raise PathFailure("/dev/sdx", "identity", 0)
+
+    world.faults[1] = replaced
+    report = world.run("n1", action, "n2")
+    assert not report.ok
+    assert [bool(disk.problem) for disk in report.disks] == [False, True] if action == "list-status" else True
+
+
+def test_a_target_with_one_registration_for_several_ports_is_not_reported_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """'on' has registered over every path, and sees how many registrations that makes there."""
+    monkeypatch.setattr(ModelDisk, "live_paths", lambda _: 4)
+    world = World(tmp_path, names=("n1", "n2"))
+    for name in ("n1", "n2"):
+        assert warnings(world.run(name, "on", name)) == []
+    assert warnings(world.run("n1", "monitor")) == []
+    monkeypatch.setattr(ModelDisk, "live_paths", lambda _: 5)
+    assert ["5 paths answer" in it for it in warnings(world.run("n1", "monitor"))] == [True]
+    forget_bindings(world)
+    monkeypatch.setattr(ModelDisk, "live_paths", lambda _: 4)
+    assert ["4 paths answer" in it for it in warnings(world.run("n1", "monitor"))] == [True]
+
+
+def test_validate_says_where_the_cluster_would_not_try_again(tmp_path: Path) -> None:
+    """It waits 60 s for 'off' unless told otherwise, and begins nothing after 70 % of that."""
+    world = World(tmp_path)
+    world.register("n1")
+    for limit, waiting, said in ((40.0, 2.0, 0), (40.0, 3.0, 62), (20.0, 1.0, 0), (60.0, 1.0, 88), (None, 1.0, 0)):
+        report = world.run("n1", "validate-all", "n1", limit=limit, settle_time=waiting)
+        assert report.ok
+        found = [it for it in report.warnings if it.code == "limit-needs-more"]
+        assert [it.fields["least"] for it in found] == ([said] if said else [])
+    report = world.run("n1", "validate-all", "n1", limit=60.0, settle_time=1.0)
+    assert "'off' may take 61 s" in warnings(report)[0]
+    assert warnings(report)[0].endswith("set pcmk_off_timeout to 88, unless it is longer already")

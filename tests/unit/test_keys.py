@@ -117,9 +117,7 @@ def test_anything_else_is_no_key(text: str) -> None:
         ("unknown", "2a", "unknown", 0x2A),
         ("0x2a", "", "", 0x2A),
         ("0X00002A", "", "", 0x2A),
-        ("beef", "", "", 0xBEEF),  # not a node's name
-        ("42", "", "", 0x42),
-        ("cafe", "", "cafe", keys.of_node("cafe", LAB)),  # a node's name
+        ("cafe", "", "cafe", keys.of_node("cafe", LAB)),
         ("0815", "", "0815", keys.of_node("0815", LAB)),
         ("n2", "", "n2", keys.of_node("n2", LAB)),
     ],
@@ -130,9 +128,108 @@ def test_which_node_a_call_names(plug: str, key: str, node: str, number: int) ->
 
 def test_without_a_nodelist_a_name_is_taken_as_it_is() -> None:
     alone = Cluster("lab")
-    assert keys.named("n1", "", alone) == Registrant("n1", keys.of_node("n1", LAB))
+    for name in ("n1", "db1", "2"):
+        assert keys.named(name, "", alone) == Registrant(name, keys.of_node(name, LAB))
     assert keys.named("n1", "7", Cluster()) == Registrant("n1", 7)
     assert keys.named("0x7", "", Cluster()) == Registrant("", 7)
+
+
+# Each form of what is known of the nodes, and of what a call can name.
+NAMELESS = (Node(0, "", ("192.0.2.1",), 1), Node(1, "", ("192.0.2.2",), 2))
+HALF_NAMED = (Node(0, "n1", ("192.0.2.1",), 1), Node(1, "", ("192.0.2.2",), 2))
+KNOWN = {
+    "nothing": Cluster("lab"),
+    "names": cluster("n1", "n2"),
+    "names and others": Cluster("lab", cluster("n1", "n2").nodes, other_nodes=("r1", "db3")),
+    "others": Cluster("lab", other_nodes=("n1", "r1")),
+    "addresses": Cluster("lab", NAMELESS),
+    "addresses and own name": Cluster("lab", NAMELESS, own_name="n1"),
+    "addresses and others": Cluster("lab", NAMELESS, other_nodes=("n1", "r1")),
+    "half": Cluster("lab", HALF_NAMED),
+    "half and own name": Cluster("lab", HALF_NAMED, own_name="n2"),
+    "keys": Cluster(node_keys=(("n1", 1), ("r1", 2))),
+    "names and keys": Cluster("lab", cluster("n1", "n2").nodes, node_keys=(("n1", 1), ("r1", 2))),
+    "addresses and keys": Cluster("lab", NAMELESS, node_keys=(("n1", 1), ("r1", 2))),
+}
+NAME, GIVEN, NUMBER = "by name", "given", "number"
+NOT_LISTED, OTHERWISE, ADDRESS, NO_KEY = (
+    "node-not-listed",
+    "node-spelt-otherwise",
+    "node-by-address",
+    "node-without-key",
+)
+PLUGS = ("n1", "N1", "n2", "r1", "db3", "2", "n1.example.org", "192.0.2.2", "fd00::1", "0x2")
+MEANT = {
+    "nothing": (NAME, NAME, NAME, NAME, NAME, NAME, NAME, ADDRESS, ADDRESS, NUMBER),
+    "names": (NAME, OTHERWISE, NAME, *[NOT_LISTED] * 4, ADDRESS, ADDRESS, NUMBER),
+    "names and others": (NAME, OTHERWISE, NAME, NAME, NAME, NOT_LISTED, NOT_LISTED, ADDRESS, ADDRESS, NUMBER),
+    "others": (NAME, OTHERWISE, *[NAME] * 5, ADDRESS, ADDRESS, NUMBER),
+    "addresses": (*[NAME] * 7, ADDRESS, ADDRESS, NUMBER),
+    "addresses and own name": (NAME, OTHERWISE, *[NAME] * 5, ADDRESS, ADDRESS, NUMBER),
+    "addresses and others": (NAME, OTHERWISE, NOT_LISTED, NAME, *[NOT_LISTED] * 3, ADDRESS, ADDRESS, NUMBER),
+    "half": (NAME, OTHERWISE, *[NAME] * 5, ADDRESS, ADDRESS, NUMBER),
+    "half and own name": (NAME, OTHERWISE, NAME, *[NOT_LISTED] * 4, ADDRESS, ADDRESS, NUMBER),
+    "keys": (GIVEN, OTHERWISE, NOT_LISTED, GIVEN, *[NOT_LISTED] * 3, ADDRESS, ADDRESS, NUMBER),
+    "names and keys": (GIVEN, OTHERWISE, NO_KEY, GIVEN, *[NOT_LISTED] * 3, ADDRESS, ADDRESS, NUMBER),
+    "addresses and keys": (GIVEN, OTHERWISE, NOT_LISTED, GIVEN, *[NOT_LISTED] * 3, ADDRESS, ADDRESS, NUMBER),
+}
+
+
+@pytest.mark.promise(1, 8)
+@pytest.mark.parametrize("method", [HASH64, HASH])
+@pytest.mark.parametrize(
+    ("known", "plug", "meant"),
+    [(known, plug, meant) for known in KNOWN for plug, meant in zip(PLUGS, MEANT[known])],
+)
+def test_what_each_plug_means_with_what_is_known_of_the_nodes(known: str, plug: str, meant: str, method: str) -> None:
+    assert len(MEANT[known]) == len(PLUGS)
+    described = KNOWN[known]
+    if meant == NUMBER:
+        assert keys.named(plug, "", described, method) == Registrant("", 2)
+    elif meant in (NAME, GIVEN):
+        made = keys.of_node(plug, Cluster("lab"), method) if meant == NAME else {"n1": 1, "r1": 2}[plug]
+        assert keys.named(plug, "", described, method) == Registrant(plug, made)
+        assert keys.of_cluster(described, method).get(made, plug) == plug
+    else:
+        with pytest.raises(NodeUnknown) as refused:
+            keys.named(plug, "", described, method)
+        assert refused.value.code == meant
+
+
+@pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.parametrize("plug", PLUGS)
+def test_by_position_only_a_node_of_the_list_has_a_key(known: str, plug: str) -> None:
+    described = KNOWN[known]
+    if described.node_keys or plug == "0x2":
+        assert keys_or_refusal(plug, described, ID) == keys_or_refusal(plug, described, HASH64)
+    elif described.node(plug) and len(described.names()) == sum(bool(node.name) for node in described.nodes):
+        assert keys.named(plug, "", described, ID).key == keys.of_node(plug, described, ID)
+    else:
+        assert isinstance(keys_or_refusal(plug, described, ID), str)
+
+
+def keys_or_refusal(plug: str, known: Cluster, method: str) -> Registrant | str:
+    """The node that is named, or the code of why none is."""
+    try:
+        return keys.named(plug, "", known, method)
+    except NodeUnknown as error:
+        return error.code
+
+
+@given(
+    st.text("abcdefABCDEF0123456789", min_size=1, max_size=18),
+    st.lists(st.sampled_from(["n1", "db1", "cafe", "2", "r1"]), unique=True),
+    st.booleans(),
+)
+def test_digits_alone_are_never_a_key(plug: str, names: list[str], listed: bool) -> None:
+    known = cluster(*names) if listed else Cluster("lab", other_nodes=tuple(names))
+    try:
+        found = keys.named(plug, "", known)
+    except NodeUnknown:
+        assert plug not in names
+    else:
+        assert found == Registrant(plug, keys.of_node(plug, known))
+    assert keys.named(f"0x{plug[:15]}1", "", known).node == ""
 
 
 @pytest.mark.promise(8)
@@ -140,14 +237,15 @@ def test_without_a_nodelist_a_name_is_taken_as_it_is() -> None:
     ("plug", "key", "known", "words"),
     [
         ("0x2b", "2a", LAB, "contradicts the option key, which is 0x2a"),
-        ("beef", "", Cluster("lab"), "could be a node or a key, and there is no nodelist; write a key with 0x"),
         ("0x2", "", cluster("n1", "0x2"), "is a key and the name of a node; give the node's key with the option key"),
-        ("42", "", Cluster(), "write a key with 0x"),
         ("0x0", "", LAB, "cannot be 0"),
-        ("0xzz", "", LAB, "is no reservation key"),
-        ("n1", "zz", LAB, "is no reservation key"),
+        ("0xzz", "", LAB, "is not a reservation key"),
+        ("n1", "zz", LAB, "is not a reservation key"),
         ("n1", "0", LAB, "cannot be 0"),
-        ("0", "", LAB, "cannot be 0"),
+        ("n1", "3", KNOWN["keys"], r"option 'node_keys', value 'n1:0x1': contradicts the option key, which is 0x3"),
+        ("n1", "2", KNOWN["keys"], "contradicts the option key, which is 0x2"),
+        ("n2", "2", KNOWN["names and keys"], "option 'key', value '0x2': is the key of node r1, not of n2"),
+        ("n1", f"{keys.of_node('n2', LAB):x}", LAB, "is the key of node n2, not of n1"),
     ],
 )
 def test_a_call_that_contradicts_itself_is_refused(plug: str, key: str, known: Cluster, words: str) -> None:
@@ -155,22 +253,106 @@ def test_a_call_that_contradicts_itself_is_refused(plug: str, key: str, known: C
         keys.named(plug, key, known)
 
 
+def test_an_explicit_key_that_agrees_is_none_that_contradicts() -> None:
+    assert keys.named("n1", "1", KNOWN["keys"]) == Registrant("n1", 1)
+    assert keys.named("n1", f"{keys.of_node('n1', LAB):x}", LAB) == Registrant("n1", keys.of_node("n1", LAB))
+    assert keys.named("other-name-of-n2", f"{keys.of_node('n2', LAB):x}", LAB).node == "other-name-of-n2"
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize(("plug", "key"), [("n1", ""), ("0x7", ""), ("n2", "7"), ("", "7"), ("0x7", "7")])
+def test_a_victim_by_a_declared_foreign_key_is_refused(plug: str, key: str) -> None:
+    known = Cluster("lab", LAB.nodes, foreign_keys=(keys.of_node("n1", LAB), 7))
+    with pytest.raises(
+        UsageError, match=r"option 'foreign_keys', value '0x8c7d4c63a6a9c62 0x7': key 0x\w+ is a node's"
+    ):
+        keys.named(plug, key, known)
+    assert keys.named("n2", "", known).node == "n2"
+    assert keys.named("0x8", "", known).key == 8
+
+
 @pytest.mark.promise(8)
 @pytest.mark.parametrize(
     ("plug", "known", "method", "words"),
     [
-        ("n9", LAB, HASH64, r"node n9: not in the nodelist of corosync.conf \(n1, n2, cafe, 0815\)"),
-        ("n.", LAB, ID, "node n.: not in the nodelist"),
-        ("N1", LAB, HASH64, "node N1: not in the nodelist"),
+        (
+            "n9",
+            LAB,
+            HASH64,
+            r"node n9: not known \(n1, n2, cafe, 0815\) \(did you mean 'n1'\?\);"
+            " check the spelling, or name it in other_nodes",
+        ),
+        ("N1", LAB, HASH64, "node N1: known as 'n1'; write it so"),
+        ("CAFE", LAB, HASH64, "node CAFE: known as 'cafe'"),
+        ("n1.example.org", LAB, HASH64, r"did you mean 'n1'"),
+        ("db", cluster("db.a", "x1"), HASH64, r"did you mean 'db\.a'"),
+        ("db3", LAB, HASH64, r"0815\) \(a key is written 0xdb3\); check"),
+        ("7", LAB, HASH64, r"a key is written 0x7"),
         ("n1", cluster("n1", name=""), HASH64, "set the option cluster_name, or give a key"),
         ("n1", Cluster(), HASH, "set the option cluster_name, or give a key"),
         ("n1", Cluster("lab"), ID, "not in the nodelist of corosync.conf, which key_value=id counts on"),
-        ("10.0.0.1", Cluster("lab", (Node(0, "n1", ("10.0.0.1",)),)), HASH64, "not in the nodelist"),
+        (
+            "10.0.0.1",
+            Cluster("lab", (Node(0, "n1", ("10.0.0.1",)),)),
+            HASH64,
+            r"node 10\.0\.0\.1: an address names no node \(did you mean 'n1'\?\); name it as crm_node -l does",
+        ),
+        ("fd00:0::1", Cluster("lab", (Node(0, "n1", ("fd00::1",)),)), HASH64, r"did you mean 'n1'"),
+        ("10.0.0.9", LAB, HASH64, r"an address names no node; name it"),
+        ("n3", KNOWN["keys"], HASH64, r"node n3: not known \(n1, r1\) \(did you mean 'n1'"),
+        (
+            "n2",
+            KNOWN["names and keys"],
+            HASH64,
+            r"node n2: not in the option node_keys \(n1, r1\); give every node its",
+        ),
     ],
 )
 def test_a_key_that_cannot_be_known_is_said(plug: str, known: Cluster, method: str, words: str) -> None:
     with pytest.raises(NodeUnknown, match=words):
         keys.named(plug, "", known, method)
+
+
+@pytest.mark.parametrize(
+    ("known", "method", "words"),
+    [
+        (LAB, HASH64, ""),
+        (LAB, ID, ""),
+        (KNOWN["addresses"], HASH64, ""),
+        (KNOWN["addresses and own name"], HASH, ""),
+        (KNOWN["names and others"], HASH64, ""),
+        (KNOWN["keys"], ID, ""),
+        (KNOWN["addresses and keys"], HASH64, ""),
+        (Cluster("lab"), HASH64, ""),
+        (Cluster(), HASH64, "no cluster name"),
+        (KNOWN["addresses"], ID, r"the node with the address 192\.0\.2\.1 has no name in corosync\.conf"),
+        (KNOWN["half and own name"], ID, r"the node with the address 192\.0\.2\.2 has no name"),
+        (KNOWN["names and keys"], HASH64, "node n2: not in the option node_keys"),
+        (cluster("n1", "n2", "n1"), HASH64, "node n1: is twice"),
+        (cluster("n1", "N1"), HASH64, "node n1: known as 'N1'"),
+        (Cluster("lab", LAB.nodes, other_nodes=("N2",)), HASH64, "node n2: known as 'N2'"),
+        (Cluster("lab", LAB.nodes, foreign_keys=(keys.of_node("n2", LAB),)), HASH64, r"key 0x\w+ is a node's"),
+        (Cluster("lab", LAB.nodes, foreign_keys=(7,)), HASH64, ""),
+    ],
+)
+def test_what_is_checked_whoever_is_meant(known: Cluster, method: str, words: str) -> None:
+    if not words:
+        keys.check(known, method)
+        return
+    with pytest.raises((NodeUnknown, UsageError), match=words):
+        keys.check(known, method)
+
+
+def test_a_name_of_the_nodelist_among_the_others_is_one_node() -> None:
+    known = Cluster("lab", LAB.nodes, other_nodes=("r1", "n2"))
+    assert list(keys.of_cluster(known).values()) == ["n1", "n2", "cafe", "0815", "r1"]
+    assert keys.of_cluster(known)[keys.of_node("r1", LAB)] == "r1"
+
+
+def test_given_keys_are_the_only_ones() -> None:
+    for method in keys.METHODS:
+        assert keys.of_cluster(KNOWN["names and keys"], method) == {1: "n1", 2: "r1"}
+        assert keys.of_node("r1", KNOWN["names and keys"], method) == 2
 
 
 def same_16_bits() -> tuple[str, str]:
@@ -192,7 +374,6 @@ NUMBERED = Cluster("lab", (Node(0, "n1", (), 1), Node(1, "n2", (), 2), Node(2, "
     ("plug", "key", "nodeid", "meant"),
     [
         ("", "", "2", "n2"),
-        ("", "", "3", "192.0.2.3"),
         ("n2", "", "2", "n2"),
         ("n2", "", "", "n2"),
         ("n2", "", "4", "n2"),
@@ -211,9 +392,56 @@ def test_a_nodeid_of_another_node_than_the_plug_is_refused() -> None:
 
 
 @pytest.mark.parametrize("known", [NUMBERED, Cluster("lab")])
-def test_a_nodeid_of_no_node_is_refused(known: Cluster) -> None:
-    with pytest.raises(NodeUnknown, match=r"node 4: no node of corosync\.conf has this nodeid"):
-        keys.plug_of("", "", "4", known)
+@pytest.mark.parametrize("nodeid", ["3", "4"])
+def test_a_nodeid_of_no_node_or_of_one_without_a_name_is_refused(known: Cluster, nodeid: str) -> None:
+    with pytest.raises(NodeUnknown, match=rf"node {nodeid}: no node of corosync\.conf has this nodeid and a name"):
+        keys.plug_of("", "", nodeid, known)
+
+
+TWO_AND_A_GUEST = Cluster("lab", cluster("n1", "n2").nodes, other_nodes=("r1",))
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize(
+    ("plug", "nodename", "node"),
+    [
+        ("n1", "n2", "n1"),
+        ("r1", "n2", "r1"),
+        ("n2", "r1", "n2"),
+        (f"0x{keys.of_node('n1', LAB):x}", "n2", "n1"),
+        ("n2", "n2", ""),
+        ("node1", "node1", ""),  # the dummy of validate-all
+        ("0x2", "n2", ""),  # pcmk_host_map
+        ("other-name-of-n2", "n2", ""),
+        ("n2", "other-name-of-n2", ""),
+        (f"0x{keys.of_node('n2', LAB):x}", "n2", ""),
+        ("n1", "", ""),
+        ("", "", ""),
+        ("N1", "n2", ""),  # refused as a name
+    ],
+)
+def test_a_left_over_plug_of_another_node_than_the_cluster_asked_for_is_refused(
+    plug: str, nodename: str, node: str
+) -> None:
+    if not node:
+        assert keys.plug_of(plug, "", "", TWO_AND_A_GUEST, nodename) == plug
+        return
+    with pytest.raises(UsageError, match=f"option 'plug', value '{plug}': is node {node}, and nodename is {nodename}"):
+        keys.plug_of(plug, "", "", TWO_AND_A_GUEST, nodename)
+
+
+@pytest.mark.promise(8)
+def test_a_plug_that_is_another_nodes_given_key_is_refused() -> None:
+    known = KNOWN["keys"]
+    assert keys.plug_of("0x1", "", "", known, "n1") == "0x1"
+    assert keys.plug_of("0x3", "", "", known, "n1") == "0x3"
+    with pytest.raises(UsageError, match="is node r1, and nodename is n1"):
+        keys.plug_of("0x2", "", "", known, "n1")
+
+
+def test_where_no_keys_can_be_made_a_key_contradicts_nobody() -> None:
+    known = cluster("n1", "n2", name="")
+    assert keys.plug_of("0x2", "", "", known, "n1") == "0x2"
 
 
 @pytest.mark.parametrize("plug", ["n1", "n2"])
@@ -260,18 +488,13 @@ totem {{
 nodelist {{
 {nodes}}}
 """
-NODE = "    node {{\n        ring0_addr: {address}\n{name}        nodeid: {nodeid}\n    }}\n"
+NODE = "    node {{\n        ring0_addr: {address}\n        name: {name}\n        nodeid: {nodeid}\n    }}\n"
 
 
-def conf(cluster_name: str, names: list[str], *, with_names: bool = True) -> str:
+def conf(cluster_name: str, names: list[str]) -> str:
     """A corosync.conf. Node ids are not positions."""
     nodes = [
-        NODE.format(
-            address=name if not with_names else f"192.0.2.{number}",
-            name=f"        name: {name}\n" if with_names else "",
-            nodeid=50 - number,
-        )
-        for number, name in enumerate(names)
+        NODE.format(address=f"192.0.2.{number}", name=name, nodeid=50 - number) for number, name in enumerate(names)
     ]
     return CONF.format(cluster=cluster_name, nodes="".join(nodes))
 
@@ -325,12 +548,3 @@ def test_keys_are_those_of_fence_scsi_bit_for_bit(fence_scsi: Any, cluster_name:
         theirs = fence_scsi.generate_key({"--key-value": method, "--plug": name, "--corosync-cmap-path": "cmapctl"})
         ours = keys.named(name, "", parse(text), method)
         assert ours == Registrant(name, int(theirs, 16)), theirs
-
-
-def test_keys_are_those_of_fence_scsi_where_nodes_have_only_addresses(fence_scsi: Any) -> None:
-    names = ["192.0.2.11", "192.0.2.12", "192.0.2.13"]
-    text = conf("lab", names, with_names=False)
-    fence_scsi.run_cmd = cmapctl(text)
-    for name in names:
-        theirs = fence_scsi.generate_key({"--key-value": ID, "--plug": name, "--corosync-cmap-path": "cmapctl"})
-        assert keys.named(name, "", parse(text), ID).key == int(theirs, 16)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fence_pr import multipathd
+from fence_pr.storage import multipathd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from fence_pr.errors import Notice
 
 
 class Daemon:
@@ -71,10 +73,10 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
 
 
 def told(key: int = 0x2A) -> list[str]:
-    """What is said while the key of the map mpatha is told."""
-    said: list[str] = []
-    multipathd.tell_key("mpatha", key, said.append)
-    return said
+    """The warnings while the key of the map mpatha is told."""
+    warnings: list[Notice] = []
+    multipathd.tell_key("mpatha", key, warnings.append)
+    return [str(warning) for warning in warnings]
 
 
 @pytest.mark.parametrize("key", [1, 0x2A, 2**64 - 1])

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fence_pr import nvme, pr_ioctl
 from fence_pr.errors import (
     Conflict,
     IncompleteAnswer,
@@ -22,7 +21,8 @@ from fence_pr.errors import (
     PathFailure,
     ReservationError,
 )
-from fence_pr.nvme import Registrant
+from fence_pr.storage import nvme, pr_ioctl
+from fence_pr.storage.nvme import RegisteredHost
 from tests.unit import fake_ioctl
 from tests.unit.fake_ioctl import NvmeCommand
 
@@ -34,14 +34,14 @@ HOST_ID_INCONSISTENT = 0x18
 DO_NOT_RETRY = 0x4000
 RESERVED = 0x80  # a bit beside the holder's that a later standard may give a meaning
 HOSTS = [
-    Registrant(0xA, bytes(range(16)), holder=True),
-    Registrant(2**64 - 1, bytes(range(1, 17)), holder=False),
-    Registrant(0, bytes(16), holder=True),
+    RegisteredHost(0xA, bytes(range(16)), holder=True),
+    RegisteredHost(2**64 - 1, bytes(range(1, 17)), holder=False),
+    RegisteredHost(0, bytes(16), holder=True),
 ]
 
 
 def data(
-    hosts: list[Registrant], *, extended: bool = True, kind: int = 3, generation: int = 9, persistent: int = 0
+    hosts: list[RegisteredHost], *, extended: bool = True, kind: int = 3, generation: int = 9, persistent: int = 0
 ) -> bytes:
     """Reservation status data structure, with or without the extension."""
     header = struct.pack("<IBHHB14x", generation, kind, len(hosts), 0, persistent)
@@ -57,7 +57,7 @@ def data(
 class Controller:
     """Answers reports; remembers the commands and the data sent to it."""
 
-    def __init__(self, hosts: list[Registrant], *, extended_only: bool = True, short_only: bool = False) -> None:
+    def __init__(self, hosts: list[RegisteredHost], *, extended_only: bool = True, short_only: bool = False) -> None:
         self.hosts, self.extended_only, self.short_only = hosts, extended_only, short_only
         self.commands: list[NvmeCommand] = []
         self.requests: list[int] = []
@@ -83,7 +83,7 @@ class Controller:
 @pytest.mark.parametrize("count", [1, 15, 16, 17, 100, 1022])
 @pytest.mark.parametrize("extended", [True, False])
 def test_all_registrants_are_read_however_many_there_are(count: int, extended: bool) -> None:
-    hosts = [Registrant(number + 1, struct.pack("<QQ", number, 0), holder=number == 0) for number in range(count)]
+    hosts = [RegisteredHost(number + 1, struct.pack("<QQ", number, 0), holder=number == 0) for number in range(count)]
     with fake_ioctl.disk(Controller(hosts, extended_only=extended, short_only=not extended)):
         report = nvme.report(FD)
     assert [it.key for it in report.registrants] == [it.key for it in hosts]
@@ -95,7 +95,7 @@ def test_all_registrants_are_read_however_many_there_are(count: int, extended: b
 @pytest.mark.parametrize("count", [15, 16, 17, 100])
 def test_a_target_that_counts_only_the_registrants_that_had_room_is_given_more_room(count: int) -> None:
     """SPDK does so: what was cut off looks like a whole report."""
-    hosts = [Registrant(number + 1, bytes(16), holder=number == 0) for number in range(count)]
+    hosts = [RegisteredHost(number + 1, bytes(16), holder=number == 0) for number in range(count)]
 
     def cut_off(request: int, buffer: bytearray) -> int:
         room = (NvmeCommand.from_buffer_copy(buffer).data_len - 64) // 64
@@ -118,7 +118,7 @@ def test_the_command_is_a_reservation_report_of_this_namespace() -> None:
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("count", [1023, 1024])
 def test_more_registrants_than_fit_or_leave_room_are_no_answer(count: int) -> None:
-    hosts = [Registrant(number + 1, bytes(16), holder=False) for number in range(count)]
+    hosts = [RegisteredHost(number + 1, bytes(16), holder=False) for number in range(count)]
     with fake_ioctl.disk(Controller(hosts)), pytest.raises(IncompleteAnswer, match=f"{count} registrants"):
         nvme.report(FD)
 
@@ -159,12 +159,12 @@ def test_an_error_number_is_a_failure(number: int, kind: type[ReservationError])
 @pytest.mark.parametrize(("kind", "persistent"), [(0, 0), (1, 1), (6, 1)])
 def test_a_report_is_parsed_field_by_field(extended: bool, kind: int, persistent: int) -> None:
     report = nvme.parse("dev", data(HOSTS, extended=extended, kind=kind, persistent=persistent), extended=extended)
-    short = [Registrant(it.key, it.host_id[: 16 if extended else 8], it.holder) for it in HOSTS]
-    assert report == nvme.Report(9, kind, bool(persistent), tuple(short))
+    short = [RegisteredHost(it.key, it.host_id[: 16 if extended else 8], it.holder) for it in HOSTS]
+    assert report == nvme.ReservationReport(9, kind, bool(persistent), tuple(short))
 
 
 def test_nobody_registered_and_nothing_reserved() -> None:
-    assert nvme.parse("dev", data([], kind=0), extended=True) == nvme.Report(9, 0, False, ())
+    assert nvme.parse("dev", data([], kind=0), extended=True) == nvme.ReservationReport(9, 0, False, ())
 
 
 @pytest.mark.promise(1)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import errno
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fence_pr import state
-from fence_pr.device import NVME, SCSI
-from fence_pr.errors import DeviceFailure, NotPermitted, PathFailure
+from fence_pr import state_file
+from fence_pr.errors import DeviceFailure, Notice, NotPermitted, NotSupported, PathFailure
 from fence_pr.keys import Registrant
-from tests.model.world import World, problems
+from fence_pr.storage.device import NVME, SCSI
+from fence_pr.storage.pr_ioctl import Capabilities
+from tests.model.target import ModelDisk
+from tests.model.world import World, problems, warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,15 +123,16 @@ def test_retry_on_repeats_only_what_failed(tmp_path: Path) -> None:
         nonlocal opened
         opened += command.name == "open"
         if opened < 3:
-            raise PathFailure("/dev/sdx", command.name, 0x10000)
+            raise DeviceFailure("/dev/sdx", command.name, 0)
 
     world.faults[1] = flaky
     assert not world.run("n1", "on", "n1", attempts=2).ok
     opened = 0
     world.sent.clear()
-    started = time.monotonic()
+    slept = world.nodes["n1"].slept
+    slept.clear()
     assert world.run("n1", "on", "n1", attempts=3, attempt_sleep=0.1).ok
-    assert 0.2 <= time.monotonic() - started < 10
+    assert [seconds for seconds in slept if seconds] == [0.1, 0.1]
     assert [name for where, name in world.changes() if where == 0] == ["register"]
 
 
@@ -160,7 +162,7 @@ def test_what_was_registered_is_remembered(tmp_path: Path) -> None:
     world = World(tmp_path, 2)
     assert world.run("n1", "on", "n1", key="0x2A").ok
     for device in world.devices:
-        assert state.load(device.identity, str(world.nodes["n1"].state)) == Registrant("n1", 0x2A)
+        assert state_file.load(device.identity, str(world.nodes["n1"].state)) == Registrant("n1", 0x2A)
 
 
 @pytest.mark.promise(5)
@@ -184,6 +186,98 @@ def test_a_key_that_vanishes_right_after_registering_is_a_failure(tmp_path: Path
     report = world.run("n1", "on", "n1")
     assert not report.ok
     assert "was registered a moment ago and is gone" in problems(report)
+
+
+@pytest.mark.promise(13)
+@pytest.mark.parametrize("key", ["", "0x2A"], ids=["with its key", "with another key"])
+def test_a_node_that_was_fenced_and_not_rebooted_stays_out_while_something_can_still_write(
+    tmp_path: Path, key: str
+) -> None:
+    world = World(tmp_path, 2)
+    for name in ("n2", "n1"):
+        assert world.run(name, "on", name).ok
+    assert world.run("n2", "off", "n1").ok
+    device = world.devices[1]
+    world.nodes["n1"].users[device] = [Notice("open-for-writing", {"program": "dd", "process": "7"})]
+    report = world.run("n1", "on", "n1", key=key, attempts=2)
+    assert not report.ok
+    assert "process 7 (dd) has it open for writing" in problems(report)
+    assert "reboot this node" in problems(report)
+    assert world.members(world.devices.index(device)) == {"n2"}
+    world.nodes["n1"].users[device] = []
+    assert world.run("n1", "on", "n1", key=key).ok
+
+
+@pytest.mark.promise(13)
+def test_the_next_attempt_of_a_call_remembers_what_the_last_one_sent(tmp_path: Path) -> None:
+    """REGISTER was carried out and not answered, nothing could be read after it, and the node was fenced meanwhile."""
+    world = World(tmp_path)
+    assert world.run("n2", "on", "n2").ok
+    opened, sent = [], []
+
+    def fault(command: Command) -> None:
+        if command.name == "open":
+            opened.append(command)
+            if len(opened) > 1:
+                world.targets[0].preempt("n2", world.keys["n2"], world.keys["n1"], WERO)
+        elif command.name == "register":
+            sent.append(command)
+            world.targets[0].carry_out("n1", command)
+            raise PathFailure("/dev/sdx", "register", 0x10000)
+        elif sent and len(opened) == 1:
+            raise NotSupported("/dev/sdx", command.name, 2)
+
+    world.faults[0] = fault
+    report = world.run("n1", "on", "n1", attempts=3)
+    assert not report.ok
+    assert "may have been registered a moment ago" in problems(report)
+    assert (len(sent), len(opened), world.members()) == (1, 2, {"n2"})
+
+
+@pytest.mark.promise(7, 13)
+@pytest.mark.parametrize(
+    "why",
+    ["never registered", "rebooted", "registered still", "the target lost everything", "registered with another key"],
+)
+def test_a_node_that_was_not_fenced_may_have_its_disks_in_use(tmp_path: Path, why: str) -> None:
+    world = World(tmp_path)
+    world.register("n2")
+    world.nodes["n1"].users[world.devices[0]] = [Notice("disk-claimed", {"device": "/dev/sda"})]
+    if why != "never registered":
+        assert world.run("n1", "on", "n1").ok
+    if why == "rebooted":
+        assert world.run("n2", "off", "n1").ok
+        for file in world.nodes["n1"].state.glob("*"):
+            file.unlink()
+    if why == "the target lost everything":
+        world.targets[0].lose_everything()
+    if why == "registered with another key":
+        world.targets[0].register("n1", 0x5)
+    assert world.run("n1", "on", "n1").ok
+    assert world.targets[0].keys["n1"] == world.keys["n1"]
+
+
+@pytest.mark.promise(13)
+@pytest.mark.parametrize("active", [False, None])
+def test_where_a_target_may_have_lost_all_registrations_nobody_is_kept_out(
+    tmp_path: Path, active: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others may have come back before; and what a target does not tell is no reason either."""
+
+    def capabilities(_: ModelDisk) -> Capabilities:
+        if active is None:
+            raise NotSupported("/dev/sda", "report capabilities", 2)
+        return Capabilities((3,), active)
+
+    world = World(tmp_path)
+    for name in ("n1", "n2"):
+        assert world.run(name, "on", name).ok
+    world.targets[0].lose_everything()
+    assert world.run("n2", "on", "n2").ok
+    world.nodes["n1"].users[world.devices[0]] = [Notice("disk-claimed", {"device": "/dev/sda"})]
+    assert not world.run("n1", "on", "n1").ok
+    monkeypatch.setattr(ModelDisk, "capabilities", capabilities)
+    assert world.run("n1", "on", "n1").ok
 
 
 @pytest.mark.promise(2)
@@ -234,7 +328,95 @@ def test_foreign_keys_are_named(tmp_path: Path) -> None:
     world.targets[0].register("stranger", 0xBAD)
     report = world.run("n1", "on", "n1")
     assert report.ok
-    assert "registered, able to write and of no node in corosync.conf: 0xbad" in "".join(report.notes)
+    assert "no known node has these keys, which can still write: 0xbad" in "".join(warnings(report))
     explicit = world.run("n1", "on", "n1", key="0x1")
     assert explicit.ok
-    assert explicit.notes == ()
+    assert "0xbad" in "".join(warnings(explicit))
+    assert world.run("n1", "on", "n1", foreign_keys=(0xBAD,)).warnings == ()
+
+
+def of_before(world: World, key: int) -> None:
+    """n1 has registered with this key since it started."""
+    world.register("n2")
+    world.targets[0].register("n1", key)
+    state_file.save(world.devices[0].identity, Registrant("n1", key), str(world.nodes["n1"].state))
+
+
+@pytest.mark.promise(13)
+@pytest.mark.parametrize("rebooted", [False, True])
+@pytest.mark.parametrize("kind", [SCSI, NVME])
+def test_a_node_that_is_fenced_while_its_key_changes_stays_fenced(tmp_path: Path, kind: str, rebooted: bool) -> None:
+    """Its disk hangs at the register command, another node fences it by its former key, and the disk goes on."""
+    world = World(tmp_path, kind=kind)
+    assert world.run("n2", "on", "n2").ok
+    assert world.run("n1", "on", "n1", key="0xDEAD").ok
+    for file in world.nodes["n1"].state.glob("naa*") if rebooted else ():
+        file.unlink()
+
+    def fenced_first(command: Command) -> None:
+        if command.name in ("register", "replace"):
+            world.targets[0].preempt("n2", world.keys["n2"], 0xDEAD, WERO)
+
+    world.faults[0] = fenced_first
+    report = world.run("n1", "on", "n1", attempts=2)
+    assert not report.ok
+    assert "this node may have been fenced just now" in problems(report)
+    assert world.members() == {"n2"}
+    world.faults.clear()
+    assert world.run("n1", "on", "n1").ok
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize("fault", ["fails", "fails, as every reading then", "fenced"])
+def test_a_change_of_the_key_that_fails_leaves_the_guard_what_it_had(tmp_path: Path, fault: str) -> None:
+    world = World(tmp_path)
+    of_before(world, 0xDEAD)
+    failed = False
+
+    def fail(command: Command) -> None:
+        nonlocal failed
+        if command.name in ("register", "replace"):
+            failed = True
+            if fault == "fenced":
+                world.targets[0].preempt("n2", world.keys["n2"], 0xDEAD, WERO)
+            raise DeviceFailure("/dev/sdx", "register", 2)
+        if failed and "reading" in fault:
+            raise PathFailure("/dev/sdx", command.name, 0x10000)
+
+    world.faults[0] = fail
+    assert not world.run("n1", "on", "n1").ok
+    left = state_file.load(world.devices[0].identity, str(world.nodes["n1"].state))
+    assert left == (None if "reading" in fault else Registrant("n1", 0xDEAD))
+    if fault == "fenced":  # which the next call must know, too
+        world.faults.clear()
+        world.nodes["n1"].users[world.devices[0]] = [Notice("disk-claimed", {"device": "/dev/sda"})]
+        assert "reboot this node" in problems(world.run("n1", "on", "n1"))
+
+
+@pytest.mark.promise(7)
+def test_a_change_of_the_key_that_is_carried_out_and_never_answered_is_noted(tmp_path: Path) -> None:
+    """Where nothing can be registered after it, either: the guard watches what stands."""
+    world = World(tmp_path)
+    of_before(world, 0xDEAD)
+
+    def fault(command: Command) -> None:
+        if command.name == "replace" and command.arguments[1] == world.keys["n1"]:
+            world.targets[0].carry_out("n1", command)
+        if command.name == "register" or (command.name == "replace" and command.arguments[1] == world.keys["n1"]):
+            raise DeviceFailure("/dev/sdx", command.name, 2)
+
+    world.faults[0] = fault
+    assert not world.run("n1", "on", "n1").ok
+    assert world.targets[0].keys["n1"] == world.keys["n1"]
+    left = state_file.load(world.devices[0].identity, str(world.nodes["n1"].state))
+    assert left == Registrant("n1", world.keys["n1"])
+
+
+@pytest.mark.parametrize("action", ["on", "monitor"])
+def test_a_reservation_of_another_type_than_asked_for_is_said(tmp_path: Path, action: str) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2", reserved=WERO)
+    for wanted, said in ((EARO, True), (WERO, False), (None, False)):
+        report = world.run("n1", action, "n1" if action == "on" else "", reservation_type=wanted)
+        assert report.ok
+        assert any("asks for exclusive access, registrants only" in it for it in warnings(report)) == said

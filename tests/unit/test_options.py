@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fence_pr import options
-from fence_pr.errors import MissingOption, UnrecognisedAction, UsageError
+from fence_pr.errors import UsageError
 from fence_pr.option_table import ACTIONS, FLAG, OPTIONS, Option
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ CALL = b"nodename=n1\ndevices=/dev/sda\n"
 def stdin(*lines: str) -> options.Options:
     """A complete call with these lines."""
     return options.from_stdin(CALL + "\n".join(lines).encode())
+
+
+def said(chosen: options.Options) -> list[str]:
+    """The warnings, as they are said."""
+    return [str(warning) for warning in chosen.warnings]
 
 
 def argv(*arguments: str) -> options.Options:
@@ -112,19 +117,36 @@ def test_one_option_under_two_names_with_two_values_is_refused(lines: tuple[str,
     with pytest.raises(UsageError, match="contradicts") as refused:
         options.from_stdin("\n".join(("devices=/dev/sda", *lines)).encode())
     assert lines[0].partition("=")[2] in str(refused.value)
-    assert refused.value.value == lines[1].partition("=")[2]
+    assert refused.value.fields["value"] == lines[1].partition("=")[2]
 
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize(
-    "text",
-    ["", "reboot", "of", "offf", "status off", "off;", "'status'", "of\u0192", "diag", "0", "on_", "list_status"],
+    ("text", "meant"),
+    [
+        ("", ""),
+        ("reboot", ""),
+        ("of", "off"),
+        ("offf", "off"),
+        ("status off", ""),
+        ("off;", "off"),
+        ("'status'", "status"),
+        ("STAUTS", "status"),
+        ("of\u0192", "off"),
+        ("diag", ""),
+        ("0", ""),
+        ("on_", "on"),
+        ("list_status", "list-status"),
+        ("disabel", "disable"),
+        ("o" * 1000, ""),
+    ],
 )
 @pytest.mark.parametrize("name", ["action", "option"])
-def test_an_unknown_action_is_refused_in_pacemakers_words(name: str, text: str) -> None:
-    with pytest.raises(UnrecognisedAction) as refused:
+def test_an_unknown_action_is_refused_in_pacemakers_words_and_never_guessed(name: str, text: str, meant: str) -> None:
+    with pytest.raises(UsageError) as refused:
         stdin(f"{name}={text}")
-    assert str(refused.value) == f"Unrecognised action '{text}'"
+    question = f" (did you mean '{meant}'?)" if meant else ""
+    assert str(refused.value) == f"Unrecognised action '{text}'{question}"
 
 
 @pytest.mark.promise(8)
@@ -153,7 +175,7 @@ def test_a_misspelt_name_without_an_action_never_fences(line: str) -> None:
 @pytest.mark.parametrize("line", ["action", "action: status", "action status", "=status", " = status", "--", "off"])
 def test_a_line_without_name_or_equals_sign_is_refused(line: str) -> None:
     for lines in ([line], ["action=off", line]):
-        with pytest.raises(UsageError, match="no line of the form name=value") as refused:
+        with pytest.raises(UsageError, match="is not of the form name=value") as refused:
             stdin(*lines)
         assert line.strip() in str(refused.value)
 
@@ -161,7 +183,27 @@ def test_a_line_without_name_or_equals_sign_is_refused(line: str) -> None:
 def test_unknown_names_beside_an_action_are_ignored_with_a_warning_and_known_noise_without() -> None:
     chosen = stdin("action=off", "colour=blue", "nodename=n1", "agent=a", "name=b", "node=1", "fail_time=2")
     assert chosen.action() == "off"
-    assert chosen.warnings == ("unknown option 'colour' ignored",)
+    assert said(chosen) == ["unknown option 'colour' ignored; leave it out"]
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("devcies", "devices"), ("key-vlaue", "key_value"), ("PLUG", "plug"), ("prot", "port"), ("x" * 100_000, "")],
+)
+def test_an_unknown_name_beside_an_action_stays_without_effect_whatever_it_is_like(name: str, meant: str) -> None:
+    chosen = stdin("action=status", f"{name}=n9")
+    assert chosen.values == stdin("action=status").values
+    question = f" (did you mean '{meant}'?)" if meant else ""
+    assert said(chosen) == [f"unknown option '{name.replace('-', '_')}' ignored{question}; leave it out"]
+
+
+@pytest.mark.promise(8)
+def test_the_name_that_may_have_been_meant_is_told_where_no_action_was_given() -> None:
+    with pytest.raises(UsageError) as refused:
+        stdin("acton=status")
+    expected = "unknown option 'acton' (did you mean 'action'?), and no action was given ('off' is the default)"
+    assert str(refused.value) == expected
 
 
 @pytest.mark.promise(8)
@@ -179,7 +221,7 @@ def test_what_is_no_nodeid_is_refused(nodeid: str) -> None:
 
 @pytest.mark.promise(8)
 def test_an_empty_call_names_what_is_missing() -> None:
-    with pytest.raises(MissingOption) as refused:
+    with pytest.raises(UsageError) as refused:
         options.from_stdin(b"")
     assert str(refused.value) == "You have to enter plug number or machine identification"
 
@@ -187,7 +229,7 @@ def test_an_empty_call_names_what_is_missing() -> None:
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("action", ["on", "off", "status"])
 def test_actions_on_a_node_need_a_plug_or_a_key(action: str) -> None:
-    with pytest.raises(MissingOption, match="You have to enter plug number or machine identification"):
+    with pytest.raises(UsageError, match="You have to enter plug number or machine identification"):
         options.from_stdin(f"action={action}\ndevices=/dev/sda".encode())
     assert options.from_stdin(f"action={action}\ndevices=/dev/sda\nkey=1".encode()).action() == action
     assert options.from_stdin(f"action={action}\ndevices=/dev/sda\nnodename=n1".encode()).plug() == "n1"
@@ -201,7 +243,7 @@ def test_a_plug_wins_over_nodename() -> None:
 @pytest.mark.parametrize("devices", ["", "devices=", "devices= , ,", 'devices=""'])
 @pytest.mark.parametrize("action", ["on", "off", "status", "monitor", "list-status", "validate-all"])
 def test_actions_on_disks_need_at_least_one(action: str, devices: str) -> None:
-    with pytest.raises(MissingOption, match="No devices"):
+    with pytest.raises(UsageError, match="No devices"):
         options.from_stdin(f"action={action}\nplug=n1\n{devices}\n".encode())
 
 
@@ -287,6 +329,22 @@ def test_a_choice_is_one_of_the_choices(name: str, text: str) -> None:
 
 
 @pytest.mark.promise(8)
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("type=wreo", "WERO"),
+        ("abort=requier", "require"),
+        ("foreign=refused", "refuse"),
+        ("key_value=hash46", "hash64"),
+    ],
+)
+def test_a_value_that_is_nearly_a_choice_is_refused_with_the_choice(line: str, meant: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        stdin("action=off", line)
+    assert str(refused.value).endswith(f" (did you mean '{meant}'?)")
+
+
+@pytest.mark.promise(8)
 def test_a_time_limit_of_zero_is_refused_unless_there_is_none() -> None:
     with pytest.raises(UsageError, match="power_timeout"):
         stdin("action=off", "power_timeout=0")
@@ -295,9 +353,9 @@ def test_a_time_limit_of_zero_is_refused_unless_there_is_none() -> None:
 
 @pytest.mark.promise(8)
 def test_two_plugs_are_refused_rather_than_one_ignored() -> None:
-    with pytest.raises(UsageError, match="only one node a call"):
+    with pytest.raises(UsageError, match="one node per call"):
         stdin("action=off", "plug=n1,n2")
-    with pytest.raises(UsageError, match="only one node a call"):
+    with pytest.raises(UsageError, match="one node per call"):
         stdin("action=off", "plug=n1:n2", "plug_separator=:")
     assert stdin("action=off", "plug=n1,n2", "plug_separator=:").plug() == "n1,n2"
 
@@ -327,10 +385,10 @@ def test_bytes_that_are_no_utf8_survive_in_values() -> None:
 
 def test_options_without_effect_say_so() -> None:
     chosen = stdin("action=off", "aptpl=1", "sg_persist_path=/x")
-    assert chosen.warnings == (
-        "option 'aptpl' has no effect: the kernel always asks for it",
-        "option 'sg_persist_path' has no effect: no helper program is run",
-    )
+    assert said(chosen) == [
+        "option 'aptpl' has no effect: the kernel always asks for it; leave it out",
+        "option 'sg_persist_path' has no effect: no helper program is run; leave it out",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -418,7 +476,8 @@ def test_every_option_is_understood_both_ways(option: Option) -> None:
     value = {"integer": "3", "second": "4", "boolean": "1", FLAG: "1"}.get(option.kind, "x")
     if option.choices:
         value = option.choices[-1]
-    value = {"action": "status", "node": "7"}.get(option.name, value)
+    values = {"action": "status", "node": "7", "key": "7", "node_keys": "n1:0x1;n2:0x2", "foreign_keys": "7"}
+    value = values.get(option.name, value)
     expected = argv(f"--{option.long()}" if option.kind == FLAG else f"--{option.long()}={value}")
     assert expected.text(option.name) == value
     for name in option.names():

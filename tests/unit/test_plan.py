@@ -6,9 +6,12 @@ from itertools import product
 
 import pytest
 
-from fence_pr import plan, pr_ioctl
+from fence_pr.actions import plan
+from fence_pr.actions.plan import Done, Preempt, Refused, Register, Reserve
+from fence_pr.errors import Notice
 from fence_pr.keys import Registrant
-from fence_pr.plan import Done, Preempt, Refused, Register, Reserve, Snapshot
+from fence_pr.storage import pr_ioctl
+from fence_pr.storage.snapshot import OFF, ON, UNPROVED, Snapshot
 
 OWN, VICTIM, THIRD = 0xA, 0xB, 0xC
 KEYS = (OWN, VICTIM, THIRD)
@@ -64,7 +67,7 @@ def test_off_preempts_a_known_victim_beside_a_host_with_key_0_and_never_key_0_it
         if OWN in snapshot.keys and snapshot.type:
             decision = off(snapshot)
             assert isinstance(decision, Preempt if VICTIM in snapshot.keys else Refused)
-            assert "key 0" in str(decision) or isinstance(decision, Preempt)
+            assert isinstance(decision, Preempt) or decision.why.code == "key-zero"
 
 
 @pytest.mark.promise(1)
@@ -79,21 +82,24 @@ def test_off_of_this_nodes_own_key_is_refused_in_every_state() -> None:
     for snapshot in STATES:
         decision = plan.off(snapshot, OWN, Registrant("n1", OWN), 3)
         assert isinstance(decision, Refused)
-        assert "own" in decision.why
+        assert decision.why.code == "victim-is-this-node"
 
 
 @pytest.mark.promise(5)
 def test_a_refusal_says_why_and_what_to_do() -> None:
     decision = off(Snapshot(1, (VICTIM,), 3, VICTIM))
     assert isinstance(decision, Refused)
-    assert f"0x{OWN:x}" in str(decision)
-    assert "run the action on here" in str(decision)
+    assert f"0x{OWN:x}" in str(decision.why)
+    assert "run 'on' here" in str(decision.why)
+
+
+HAD_IT = Snapshot(1, (OWN,), 3, 0)
 
 
 def test_on_registers_first_whatever_the_list_says() -> None:
     """A listed key may stand for a nexus that is long gone."""
     for snapshot in STATES:
-        decision = plan.on(snapshot, OWN, 3, registered=False, was_listed=False)
+        decision = plan.on(snapshot, None, OWN, 3, registered=False, joined=None)
         if snapshot.type in SINGLE:
             assert isinstance(decision, Refused)
         else:
@@ -103,13 +109,59 @@ def test_on_registers_first_whatever_the_list_says() -> None:
 @pytest.mark.promise(2)
 def test_on_does_not_register_a_node_whose_key_has_vanished_since_it_looked() -> None:
     for snapshot in STATES:
-        decision = plan.on(snapshot, OWN, 3, registered=False, was_listed=True)
+        decision = plan.on(snapshot, HAD_IT, OWN, 3, registered=False, joined=None)
         assert isinstance(decision, Refused if snapshot.type in SINGLE or OWN not in snapshot.keys else Register)
+
+
+@pytest.mark.promise(2, 13)
+@pytest.mark.parametrize(
+    ("keys", "generation", "may"),
+    [
+        ((), 7, True),
+        ((THIRD,), 8, True),
+        ((THIRD, VICTIM), 9, True),
+        ((), 8, False),
+        ((), 9, False),
+        ((THIRD,), 7, False),
+        ((THIRD,), 10, False),
+        ((), 1, False),
+        ((OWN,), 8, True),
+        ((OWN, THIRD), 20, True),
+    ],
+    ids=[
+        "nothing has happened",
+        "another node has joined",
+        "two have",
+        "counted, and nobody knows what",
+        "this node has joined and was fenced",
+        "one has come, and nothing is counted",
+        "one has come, and this node has joined and was fenced",
+        "the target has restarted",
+        "it was carried out",
+        "it was carried out, and much has happened",
+    ],
+)
+def test_a_register_that_may_have_been_carried_out_is_repeated_only_if_nobody_can_have_been_fenced(
+    keys: tuple[int, ...], generation: int, may: bool
+) -> None:
+    joined = Snapshot(7, (0xD, 0xD), 3, 0xD)
+    decision = plan.on(Snapshot(generation, (0xD, *keys, 0xD), 3, 0xD), joined, OWN, 3, False, joined)
+    if may:
+        assert decision == Register(OWN in keys)
+    else:
+        assert decision == Refused(Notice("maybe-fenced", {"own_key": OWN}))
+
+
+@pytest.mark.promise(2, 13)
+def test_a_registration_that_went_is_never_made_up_for_by_one_that_came() -> None:
+    joined = Snapshot(0xFFFFFFFF, (0xD, 0xD), 3, 0xD)
+    assert joined.only_grew_to(Snapshot(0, (THIRD, 0xD, 0xD), 3, 0xD))
+    assert not joined.only_grew_to(Snapshot(0, (THIRD, 0xD), 3, 0xD))
 
 
 def test_on_after_registering_reserves_only_where_nothing_is_reserved() -> None:
     for snapshot in STATES:
-        decision = plan.on(snapshot, OWN, 4, registered=True, was_listed=False)
+        decision = plan.on(snapshot, None, OWN, 4, registered=True, joined=None)
         if snapshot.type in SINGLE or OWN not in snapshot.keys:
             assert isinstance(decision, Refused)
         elif snapshot.type:
@@ -121,30 +173,29 @@ def test_on_after_registering_reserves_only_where_nothing_is_reserved() -> None:
 def test_on_never_preempts() -> None:
     for snapshot in STATES:
         for registered in (True, False):
-            assert not isinstance(plan.on(snapshot, OWN, 3, registered, was_listed=registered), Preempt)
+            assert not isinstance(plan.on(snapshot, HAD_IT if registered else None, OWN, 3, registered, None), Preempt)
 
 
 @pytest.mark.promise(5)
 def test_on_names_the_holder_of_a_reservation_that_keeps_others_out() -> None:
-    decision = plan.on(Snapshot(1, (THIRD,), 1, THIRD), OWN, 3, registered=False, was_listed=False)
-    assert f"0x{THIRD:x}" in str(decision)
-    assert "write exclusive" in str(decision)
+    decision = plan.on(Snapshot(1, (THIRD,), 1, THIRD), None, OWN, 3, registered=False, joined=None)
+    assert decision == Refused(Notice("held-by-one", {"type": "write exclusive", "holder_key": THIRD}))
 
 
 @pytest.mark.promise(9)
 def test_status_is_off_only_if_shut_out_and_on_only_if_registered() -> None:
     for snapshot in STATES:
-        state = plan.status(snapshot, VICTIM)
-        assert (state == plan.ON) == (VICTIM in snapshot.keys)
-        assert (state == plan.OFF) == (not {VICTIM, 0} & set(snapshot.keys) and snapshot.type != 0)
-        assert state in (plan.ON, plan.OFF, plan.UNPROVED)
+        state = snapshot.state_of(VICTIM)
+        assert (state == ON) == (VICTIM in snapshot.keys)
+        assert (state == OFF) == (not {VICTIM, 0} & set(snapshot.keys) and snapshot.type != 0)
+        assert state in (ON, OFF, UNPROVED)
 
 
 def test_monitor_fails_where_everybody_or_only_one_can_write() -> None:
     for snapshot in STATES:
         decision = plan.health(snapshot, None, unfenced=False)
         open_to_all = bool(snapshot.keys) and not snapshot.type
-        assert isinstance(decision, Refused) == (open_to_all or snapshot.type in SINGLE)
+        assert isinstance(decision, Refused) == (open_to_all or snapshot.type in SINGLE or 0 in snapshot.keys)
 
 
 def test_monitor_fails_for_a_missing_own_key_only_after_it_was_registered() -> None:
@@ -155,27 +206,36 @@ def test_monitor_fails_for_a_missing_own_key_only_after_it_was_registered() -> N
             missing = OWN not in snapshot.keys
             assert isinstance(decision, Done) == (sound and not (missing and unfenced))
             if isinstance(decision, Done):
-                assert bool(decision.note) == missing
+                assert bool(decision.warning) == missing
 
 
-def test_foreign_keys_are_named_once_in_order() -> None:
-    snapshot = Snapshot(1, (THIRD, OWN, THIRD, VICTIM), 3, 0)
-    assert plan.foreign(snapshot, frozenset({OWN})) == (VICTIM, THIRD)
-    assert plan.foreign(snapshot, frozenset(KEYS)) == ()
+def said(snapshot: Snapshot) -> str:
+    """What a disk says, as people read it."""
+    return Notice.unpack(snapshot.told()).what()
 
 
 def test_a_snapshot_speaks_of_keys_and_type() -> None:
-    text = str(Snapshot(1, (OWN, 0xFFFFFFFFFFFFFFFF), 5, 0))
+    text = said(Snapshot(1, (OWN, 0xFFFFFFFFFFFFFFFF), 5, 0))
     assert "0xa" in text
     assert "0xffffffffffffffff" in text
     assert "write exclusive, all registrants" in text
-    assert str(Snapshot(1, (), 0, 0)) == "registered keys: none; reservation: none"
-    assert "type 9" in str(Snapshot(1, (), 9, 0))
+    assert said(Snapshot(1, (), 0, 0)) == "registered keys: none; reservation: none"
+    assert "type 9" in said(Snapshot(1, (), 9, 0))
 
 
 @pytest.mark.parametrize("step", [Register(False), Reserve(3), Preempt(VICTIM, 5)])
 def test_a_step_in_words_names_the_keys(step: Register | Reserve | Preempt) -> None:
-    assert f"0x{OWN:x}" in step.says(OWN)
+    assert f"0x{OWN:x}" in str(step.told(OWN))
     if isinstance(step, Preempt):
-        assert f"0x{VICTIM:x}" in step.says(OWN)
-        assert "preempt and abort" in step.says(OWN)
+        assert f"0x{VICTIM:x}" in str(step.told(OWN))
+        assert str(step.told(OWN)).startswith("preempt ")
+
+
+def test_who_is_told_to_run_on_is_not_told_by_on_to_fence_first() -> None:
+    """A dead machine holds the disk alone, and this node is not registered: 'off' and 'on' name the same way out."""
+    held = Snapshot(1, (THIRD,), 1, THIRD)
+    by_off = plan.off(held, OWN, Registrant("", THIRD), 5)
+    by_on = plan.on(held, None, OWN, 5, registered=False, joined=None)
+    assert isinstance(by_off, Refused)
+    assert by_off == by_on
+    assert "clear the disk" in by_off.why.what()

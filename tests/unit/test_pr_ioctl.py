@@ -6,19 +6,48 @@ import ctypes
 import errno
 import os
 import socket
+import subprocess
+import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fence_pr import pr_ioctl
 from fence_pr.errors import Conflict, DeviceFailure, IncompleteAnswer, Invalid, NotPermitted, NotSupported, PathFailure
+from fence_pr.storage import pr_ioctl
 from tests.unit import fake_ioctl
+from tests.unit.process import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 FD = 3
+# Of the package, what the module needs to be used on its own.
+ALONE = {"", ".storage", ".errors", ".record", ".storage.kernel_status", ".storage.memory", ".storage.snapshot"}
+
+
+def test_the_example_in_the_docstring_registers_and_reserves(tmp_path: Path) -> None:
+    example = textwrap.dedent("\n".join(it for it in (pr_ioctl.__doc__ or "").splitlines() if it[:4] in ("", "    ")))
+    (tmp_path / "sdb").touch()
+    assert "/dev/sdb" in example
+    with fake_ioctl.disk(lambda _request, _buffer: 0) as calls:
+        made: dict[str, int] = {}
+        exec(example.replace("/dev/sdb", str(tmp_path / "sdb")), {}, made)
+    os.close(made["fd"])
+    assert [it.request for it in calls if isinstance(it, fake_ioctl.Call)] == [
+        pr_ioctl.REQUESTS.register,
+        pr_ioctl.REQUESTS.reserve,
+    ]
+
+
+def test_used_on_its_own_it_brings_nothing_of_the_agent() -> None:
+    code = "import sys; from fence_pr.storage import pr_ioctl; print(*(it for it in sys.modules if 'fence_pr' in it))"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "lib")}
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.split()
+    assert set(loaded) == {f"fence_pr{name}" for name in (*ALONE, ".storage.pr_ioctl")}
+
 
 # name, number, C structure, _IOC_READ, _IOC_WRITE
 TABLE = [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fence_pr import errors, scsi
+from fence_pr import errors
 from fence_pr.errors import (
     Conflict,
     DeviceFailure,
@@ -20,7 +20,8 @@ from fence_pr.errors import (
     ReservationError,
     UnitAttention,
 )
-from fence_pr.pr_ioctl import Capabilities, Keys, Reservation
+from fence_pr.storage import scsi
+from fence_pr.storage.pr_ioctl import Capabilities, Keys, Reservation
 from tests.unit import fake_ioctl
 from tests.unit.fake_ioctl import Answer
 

@@ -1,7 +1,8 @@
-"""Runs in a host: corosync and Pacemaker without systemd. `python3 -m tests.cluster.inside.stack start|stop`
+"""Runs in a host: corosync and Pacemaker without systemd. `python3 -m tests.cluster.inside.stack start|stop|remote`
 
 start: standard input is JSON, {"files": path → text, "cib": the configuration that Pacemaker finds on its disk}; ends
 when the daemons are there, which is before the node has joined the cluster.
+remote: the daemon of a remote node, {"files": path → text, "address": where it listens}.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OWNER = "hacluster", "haclient"
 STATE = Path("/var/lib/pacemaker")
@@ -26,15 +31,26 @@ POLL_SECONDS = 0.05
 
 def start(files: dict[str, str], cib: str) -> None:
     """Put everything in place and start the daemons."""
-    for name, text in files.items():
-        Path(name).write_text(text)
-    _make_folders()
-    _install_resource_agents()
+    _prepare(files)
     _write_owned(STATE / "cib/cib.xml", cib)
     _run("corosync")
     _wait_for("corosync", ["corosync-cfgtool", "-s"])
     _run_in_background(["pacemakerd", "-f"])
     _wait_for("pacemaker", ["crmadmin", "--pacemakerd", "--quiet"])
+
+
+def remote(files: dict[str, str], address: str) -> None:
+    """Start the only daemon of a node that the cluster reaches over the network."""
+    _prepare(files)
+    _run_in_background(["pacemaker-remoted"], {"PCMK_remote_address": address})
+
+
+def _prepare(files: dict[str, str]) -> None:
+    for name, text in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    _make_folders()
+    _install_resource_agents()
 
 
 def stop() -> None:
@@ -83,14 +99,14 @@ def _run(*command: str) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
-def _run_in_background(command: list[str]) -> None:
+def _run_in_background(command: list[str], settings: Mapping[str, str] | None = None) -> None:
     with open("/run/pacemaker.out", "ab") as out:
         subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
-            env={**os.environ, "PCMK_logfile": LOG},
+            env={**os.environ, "PCMK_logfile": LOG, **(settings or {})},
             start_new_session=True,
         )
 
@@ -114,5 +130,7 @@ def _pids(program: str) -> list[int]:
 if __name__ == "__main__":
     if sys.argv[1:] == ["start"]:
         start(**json.load(sys.stdin))
+    elif sys.argv[1:] == ["remote"]:
+        remote(**json.load(sys.stdin))
     else:
         stop()

@@ -1,55 +1,45 @@
-"""Runs in a host: writes to disks all the time, each by a thread, and keeps what they answer, a record each.
+"""Runs in a host: eight writers on each disk all the time, whose answers are kept, a report each.
 
-A block holds a number that grows by one a write, and the node. Every node has a block of its own on a disk.
+Every node has blocks of its own on a disk, the same ones whenever it starts anew.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
-import struct
 import sys
-import threading
 import time
 from pathlib import Path
 
-from tests.cluster.inside.records import Record
+from tests.lab.inside.layout import NODES
+from tests.lab.inside.load import REPORT_SECONDS, Account, Writer, save
+from tests.lab.inside.transfers import BLOCK
 
-BLOCK = 4096
-FIRST_BLOCK = 64
-NUMBER = struct.Struct("<Q")
-PAUSE_SECONDS = 0.05
+WRITERS = 8
+# From the start of a writer's write to that of its next. All of a disk begin at the same moment.
+PAUSE_SECONDS = 0.2
 
 
-def block(node: str) -> int:
-    """The number of a node's block on every disk."""
-    return FIRST_BLOCK + int(node[1:])
+def offset(node: str) -> int:
+    """Where a node's blocks begin on every disk."""
+    return 1 + NODES.index(node) << 18
 
 
 def main(folder: Path, disks: list[str]) -> None:
     """Write until the process is killed."""
     folder.mkdir(exist_ok=True)
+    first = offset(os.uname().nodename)
+    at_work = []
     for disk in disks:
-        threading.Thread(target=_write, args=(disk, folder / Path(disk).name)).start()
-
-
-def _write(disk: str, kept: Path) -> None:
-    node = os.uname().nodename
-    record = Record()
+        account = Account()
+        writers = [Writer(disk, first + each * BLOCK, each, PAUSE_SECONDS, account) for each in range(WRITERS)]
+        at_work.append((folder / Path(disk).name, account, writers))
+        for writer in writers:
+            writer.start()
     while True:
-        record.take(lambda number: _write_block(disk, block(node), NUMBER.pack(number) + node.encode()))
-        record.save(kept)
-        time.sleep(PAUSE_SECONDS)
-
-
-def _write_block(disk: str, where: int, data: bytes) -> None:
-    fd = os.open(disk, os.O_WRONLY | os.O_DIRECT)
-    try:
-        with mmap.mmap(-1, BLOCK) as aligned:
-            aligned[: len(data)] = data
-            os.pwritev(fd, [aligned], where * BLOCK)
-    finally:
-        os.close(fd)
+        for kept, account, writers in at_work:
+            account.wake()
+            save(kept, account.report(writers, ended=False))
+        time.sleep(REPORT_SECONDS)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ SESSIONS = Path("/sys/class/iscsi_session")
 DEADLINE_SECONDS = 20.0
 SG_SCSI_RESET = 0x2284  # with argument 0 it resets nothing, but wakes whoever waits for the host
 
+# Target → the session that was last found.
+_sessions: dict[str, Path] = {}
+
 
 class NoDisk(Exception):
     """A node has no disk for a LUN at present."""
@@ -144,18 +147,25 @@ def _host(node: str, lun: str) -> Path:
     return Path(f"/sys/class/scsi_host/host{_host_number(node, lun)}")
 
 
-@cache
 def _host_number(node: str, lun: str) -> str:
-    """Each connection is a SCSI host of its own, whose number stays when the connection breaks and comes back."""
-    return (_session(node, lun) / "device").resolve().parent.name.removeprefix("host")
+    """Each session is a SCSI host of its own. The number of one that is over can be another's, a session's never."""
+    return _host_of(_session(node, lun))
 
 
 @cache
+def _host_of(session: Path) -> str:
+    return (session / "device").resolve().parent.name.removeprefix("host")
+
+
 def _session(node: str, lun: str) -> Path:
-    for session in SESSIONS.iterdir():
-        if (session / "targetname").read_text().strip() == layout.target(node, lun):
-            return session
-    raise NoDisk(node, lun)
+    """It stays when the connection breaks and comes back; who logs out and in has another one."""
+    target = layout.target(node, lun)
+    if target not in _sessions or not _sessions[target].exists():
+        found = (each for each in SESSIONS.iterdir() if (each / "targetname").read_text().strip() == target)
+        if not (session := next(found, None)):
+            raise NoDisk(node, lun)
+        _sessions[target] = session
+    return _sessions[target]
 
 
 def _write_records(nodes: Sequence[str], portal: str) -> None:

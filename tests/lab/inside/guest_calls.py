@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONSOLE = "/dev/tty1"
-MODULES = ("target_core_mod", "iscsi_target_mod", "sd_mod", "sg", "iscsi_tcp", "dm_mod")
+MODULES = ("target_core_mod", "iscsi_target_mod", "target_core_iblock", "sd_mod", "sg", "iscsi_tcp", "brd", "dm_delay")
 PROMPT = r"\h# "  # the host name: "guest", or a node's
 
 
@@ -31,6 +31,8 @@ def calls() -> dict[str, Callable[..., Any]]:
         "clear": clear,
         "restart_target": restart_target,
         "set_port_state": target.set_port_state,
+        "lead": target.lead,
+        "remove_twin": target.remove_twin,
         "reservation": target.reservation,
         "nvme_set_up": nvme.set_up,
         "nvme_connect": nvme.connect,
@@ -38,6 +40,8 @@ def calls() -> dict[str, Callable[..., Any]]:
         "nvme_path": nvme.path,
         "nvme_clear": nvme.clear,
         "nvme_restart": nvme.restart,
+        "nvme_leave": nvme.leave,
+        "nvme_come_back": nvme.come_back,
         "nvme_reservation": nvme.reservation,
         "write_path": transfers.write,
         "read_path": transfers.read,
@@ -47,6 +51,7 @@ def calls() -> dict[str, Callable[..., Any]]:
         "fabric_set_up_storage": fabric.set_up_storage,
         "fabric_cut": fabric.cut,
         "fabric_heal": fabric.heal,
+        "make_slow": slow.make,
         "hold_writes": slow.hold_writes,
         "landed": slow.landed,
     }
@@ -98,11 +103,10 @@ def restart_target(luns: list[str]) -> None:
 
 def clear() -> None:
     """Leave no device-mapper device of a test, no held writes, no registration and no reservation on any LUN."""
+    slow.hold_none()
     for name in Path("/sys/block").glob("dm-*/dm/name"):
         disk = name.read_text().strip()
-        if disk in slow.DISKS:
-            slow.hold_writes(disk, 0)
-        else:
+        if disk not in slow.DISKS:
             subprocess.run(["dmsetup", "remove", "--force", disk], check=True)
     for link in Path("/dev/mapper").iterdir():
         if link.is_symlink() and not link.exists():  # a daemon of a test made it and was ended before it went

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MODULES = "/usr/lib/modules"
 MOVED = ("/proc", "/sys", "/dev", "/project", "/host", MODULES)
-NODE_PRIVATE = ("/run", "/etc/corosync", "/dev/disk")
+NODE_PRIVATE = ("/run", "/etc/corosync", "/dev/disk", "/var/lib/fence_pr_ioctl")
 
 
 def main() -> None:
@@ -105,6 +105,7 @@ def _serve(node: str, line: str) -> None:
     if node:
         system.unshare(system.CLONE_NEWNS | system.CLONE_NEWUTS)
         for path in NODE_PRIVATE:
+            Path(path).mkdir(parents=True, exist_ok=True)
             system.mount("tmpfs", path, options="mode=0755")
     system.set_host_name(node or "guest")
     service.serve(line, Node(node).calls() if node else guest_calls.calls())

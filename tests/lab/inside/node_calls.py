@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STATE = Path("/run/fence_pr_ioctl")
+# A mount of the node's own, so it is emptied and never removed.
+BINDINGS = Path("/var/lib/fence_pr_ioctl")
 BY_ID = Path("/dev/disk/by-id")
 COROSYNC = Path("/etc/corosync/corosync.conf")
 
@@ -55,7 +57,7 @@ class Node:
         killed = commands.kill_leftovers()
         shutil.rmtree(STATE, ignore_errors=True)
         STATE.mkdir(mode=0o700)
-        for path in COROSYNC.parent.iterdir():
+        for path in (*COROSYNC.parent.iterdir(), *BINDINGS.iterdir()):
             path.unlink()
         COROSYNC.write_text(layout.corosync_conf())
         self.link()

@@ -28,9 +28,8 @@ CONTROLLERS = Path("/sys/class/nvme")
 
 @dataclass(frozen=True)
 class Namespace:
-    """A namespace on a RAM disk, known by a UUID or by an NGUID."""
+    """A namespace, known by a UUID or by an NGUID."""
 
-    disk: str
     reservations: bool = True
     uuid: str = "00000000-0000-0000-0000-000000000000"
     nguid: str = "00000000-0000-0000-0000-000000000000"
@@ -48,12 +47,11 @@ class Namespace:
 
 # The identities sort the other way round than the numbers.
 NAMESPACES = {
-    1: Namespace("/dev/ram0", uuid="e4a8a4c2-5f0e-4d52-9d0f-000000000001"),
-    2: Namespace("/dev/ram1", nguid="0b7d1c3e-8a61-4b7f-a3c4-000000000002"),
+    1: Namespace(uuid="e4a8a4c2-5f0e-4d52-9d0f-000000000001"),
+    2: Namespace(nguid="0b7d1c3e-8a61-4b7f-a3c4-000000000002"),
 }
 PLAIN_NUMBER = 3
-WITH_PLAIN = {**NAMESPACES, PLAIN_NUMBER: Namespace("/dev/ram3", False, uuid="77c1d0aa-93b5-4d0e-8a52-000000000003")}
-SLOW_NAMESPACE, SLOW = 2, "namespace-2"
+WITH_PLAIN = {**NAMESPACES, PLAIN_NUMBER: Namespace(False, uuid="77c1d0aa-93b5-4d0e-8a52-000000000003")}
 TCP_ADDRESS, TCP_PORT = "127.0.0.1", "4420"
 DEADLINE_SECONDS = 10.0
 # A host takes any answer for a sign of life, nvmet only a command that it carries out: a node that only tries to write
@@ -82,7 +80,7 @@ def set_up(addresses: Sequence[str] = (TCP_ADDRESS,)) -> None:
     for number, namespace in WITH_PLAIN.items():
         folder = SUBSYSTEM / f"namespaces/{number}"
         folder.mkdir()
-        below = slow.make(SLOW) if number == SLOW_NAMESPACE else namespace.disk
+        below = slow.make(f"namespace-{number}")
         settings = {"device_path": below, "device_uuid": namespace.uuid, "device_nguid": namespace.nguid}
         for name, value in {**settings, "resv_enable": str(int(namespace.reservations)), "enable": "1"}.items():
             (folder / name).write_text(value)
@@ -91,7 +89,27 @@ def set_up(addresses: Sequence[str] = (TCP_ADDRESS,)) -> None:
         port.mkdir()
         for name, value in settings.items():
             (port / name).write_text(value)
-        (port / "subsystems" / SUBSYSTEM.name).symlink_to(SUBSYSTEM)
+        _offer(port)
+
+
+def _offer(port: Path) -> None:
+    (port / "subsystems" / SUBSYSTEM.name).symlink_to(SUBSYSTEM)
+
+
+def leave() -> None:
+    """Be gone for everybody who came by TCP, until `come_back`; reservations stay."""
+    for port in _tcp_ports():
+        (port / "subsystems" / SUBSYSTEM.name).unlink()
+
+
+def come_back() -> None:
+    """End `leave`: hosts connect again by themselves."""
+    for port in _tcp_ports():
+        _offer(port)
+
+
+def _tcp_ports() -> list[Path]:
+    return [port for port in PORTS.iterdir() if (port / "addr_trtype").read_text().strip() == "tcp"]
 
 
 def _tcp(address: str) -> dict[str, str]:

@@ -14,9 +14,9 @@ from typing import Any
 
 sys.path.insert(0, "/project/lib")
 
-from fence_pr import pr_ioctl, scsi
 from fence_pr.errors import ReservationError
 from fence_pr.record import Record
+from fence_pr.storage import pr_ioctl, scsi
 
 MODULES = {"pr_ioctl": pr_ioctl, "scsi": scsi}
 

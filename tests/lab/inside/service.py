@@ -1,8 +1,8 @@
 """Serves calls of the host over a serial line of the guest: one JSON text a line, in both directions.
 
 A request is {"id", "call", "with": {...}}, or {"file"}: the name, under /host, of a file that holds one (UML's serial
-lines lose input when much arrives at once). The answer is {"id", "result"} or {"id", "error": {...}}. Every
-request has a thread of its own, so a call that hangs holds up no other.
+lines lose input when much arrives at once). The answer is {"id", "result"} or {"id", "error": {...}}. Empty lines say
+nothing. Every request has a thread of its own, so a call that hangs holds up no other.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _lines(fd: int) -> Iterator[bytes]:
     rest = b""
     while data := os.read(fd, 65536):
         *lines, rest = (rest + data).split(b"\n")
-        yield from lines
+        yield from filter(None, lines)
 
 
 def _write(fd: int, lock: threading.Lock, answer: dict[str, Any]) -> None:

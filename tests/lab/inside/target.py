@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 CONFIGFS = Path("/sys/kernel/config")
 TARGET = CONFIGFS / "target"
-BACKSTORES = TARGET / "core/rd_mcp_0"
-SLOW_LUN, SLOW_BACKSTORES = "d", TARGET / "core/iblock_0"
+# Over disks that can be made slow, and in memory: what knows no reservations needs no such disk.
+BACKSTORES, PLAIN_BACKSTORES = TARGET / "core/iblock_0", TARGET / "core/rd_mcp_0"
 PAGES = layout.DISK_MIB * 256
 DATABASE = Path("/run/target")
 # What must survive a power loss: a file for each LUN. Without this folder REGISTER fails.
@@ -51,19 +51,23 @@ def set_up(portals: Sequence[str] = ()) -> None:
 
 
 def _make_backstore(lun: layout.Lun) -> None:
-    slowed = lun.name == SLOW_LUN and slow.available()
-    folder = (SLOW_BACKSTORES if slowed else BACKSTORES) / lun.name
+    folder = _backstore(lun.name)
     folder.mkdir(parents=True)
-    (folder / "control").write_text(f"udev_path={slow.make('lun-d')}" if slowed else f"rd_pages={PAGES}")
+    store = f"udev_path={slow.make(f'lun-{lun.name}')}" if lun.reservations else f"rd_pages={PAGES}"
+    (folder / "control").write_text(store)
     (folder / "enable").write_text("1")
     (folder / "wwn/vpd_unit_serial").write_text(lun.serial)
+    if lun.vendor:
+        about = {"vendor_id": lun.vendor, "product_id": lun.product, "company_id": f"{lun.company:#x}"}
+        for name, value in about.items():
+            (folder / "wwn" / name).write_text(value)
     if not lun.reservations:
         (folder / "attrib/emulate_pr").write_text("0")
 
 
 def _backstore(lun: str) -> Path:
-    """Where a LUN's backstore is."""
-    return next(folder / lun for folder in (SLOW_BACKSTORES, BACKSTORES) if (folder / lun).is_dir())
+    """Where a LUN's backstore is, or that of a twin."""
+    return (BACKSTORES if lun in layout.LUNS and layout.LUNS[lun].reservations else PLAIN_BACKSTORES) / lun
 
 
 def _portal_group(node: str, lun: str) -> Path:
@@ -83,6 +87,37 @@ def _make_target(node: str, lun: str) -> None:
     for address in _portals or [layout.address(node)]:
         (group / f"np/{address}:{layout.PORT}").mkdir()
     enable(node, lun, True)
+
+
+def lead(node: str, lun: str, to: str) -> None:
+    """From now on a node's connection for a LUN leads to another one, as where an array gives its number away.
+
+    The connection stays, and nobody tells the node's kernel. to: a LUN, or the twin of one (`layout.twin`), a disk
+    that says it is that LUN; "": nowhere, the LUN was unmapped; the LUN itself ends this.
+    """
+    group = _portal_group(node, lun)
+    links = group / "acls" / layout.initiator(node) / "lun_0/disk", group / "lun/lun_0/disk"
+    for link in links:
+        link.unlink(missing_ok=True)
+    if not to:
+        return
+    if to not in layout.LUNS and not _backstore(to).exists():
+        _make_twin(to, layout.LUNS[lun].serial)
+    links[1].symlink_to(_backstore(to))
+    links[0].symlink_to(group / "lun/lun_0")
+
+
+def _make_twin(name: str, serial: str) -> None:
+    folder = _backstore(name)
+    folder.mkdir(parents=True)
+    (folder / "control").write_text(f"rd_pages={PAGES}")
+    (folder / "enable").write_text("1")
+    (folder / "wwn/vpd_unit_serial").write_text(serial)
+
+
+def remove_twin(lun: str) -> None:
+    """Nothing may lead to it any more."""
+    _backstore(layout.twin(lun)).rmdir()
 
 
 def enable(node: str, lun: str, on: bool) -> None:
@@ -106,19 +141,19 @@ def set_port_state(node: str, lun: str, state: int) -> None:
 
 
 def restart(lun: str) -> None:
-    """Let a LUN (any but the slow one) lose its power: its targets go, it goes, and all is made again.
+    """Let a LUN lose its power: its targets go, it goes, and all is made again.
 
-    The content is lost. Of the reservations comes back what the target has kept in its folder and takes from it again;
-    the nodes' connections come back by themselves.
+    Of the reservations comes back what the target has kept in its folder and takes from it again; the connections of
+    the nodes come back by themselves.
     """
     kept = _kept(lun)
     for node in layout.NODES:
         _remove_target(node, lun)
-    (BACKSTORES / lun).rmdir()
+    _backstore(lun).rmdir()
     _make_backstore(layout.LUNS[lun])
     for registration in kept:
         with contextlib.suppress(OSError):  # what the target does not take back is lost, and everybody goes on
-            (BACKSTORES / lun / "pr/res_aptpl_metadata").write_text(registration)
+            (_backstore(lun) / "pr/res_aptpl_metadata").write_text(registration)
     for node in layout.NODES:
         _make_target(node, lun)
 

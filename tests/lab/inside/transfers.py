@@ -37,16 +37,16 @@ def read(path: str, offset: int) -> str:
     return _word(lambda: content(path, offset))
 
 
-def content(path: str, offset: int) -> bytes:
-    """One block as it is on the disk; raises OSError."""
-    return _direct(path, os.O_RDONLY, os.preadv, b"", offset)
+def content(path: str, offset: int, length: int = BLOCK) -> bytes:
+    """One block, or more, as on the disk; raises OSError."""
+    return _direct(path, os.O_RDONLY, os.preadv, bytes(length), offset)
 
 
 def _direct(
     path: str, mode: int, transfer: Callable[[int, list[mmap.mmap], int], int], data: bytes, offset: int
 ) -> bytes:
-    with mmap.mmap(-1, BLOCK) as aligned:
-        aligned[: len(data)] = data
+    with mmap.mmap(-1, len(data)) as aligned:
+        aligned[:] = data
         fd = os.open(path, mode | os.O_DIRECT)
         try:
             transfer(fd, [aligned], offset)

@@ -1,0 +1,1 @@
+"""What runs inside a host while its fence agent is exchanged: writes to the disks, all the time."""

@@ -1,0 +1,87 @@
+"""Is this node's listed key this node's still? It may stand for a former session, or for a path that is dead.
+
+A node to which that happens is refused when it fences others, and by most targets when it writes (LIO goes by the
+initiator's name there). So it must not begin: it would win one disk, be stopped at the next, and have left nobody who
+can use both.
+"""
+
+from __future__ import annotations
+
+from ..errors import Conflict, DiskNotAsAsked, FenceError, Notice, ReservationError
+from ..parallel import Unanswered
+from .shared_disk import not_as_asked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..storage.device import Device
+    from .job import Job
+    from .shared_disk import SharedDisk
+
+
+def refusals(job: Job, disks: Sequence[SharedDisk]) -> dict[Device, DiskNotAsAsked]:
+    """Of disks that this node is about to change: why that would be refused. A disk that is silent has the time of a
+    path, where there are several of two, and no more: fencing does not depend on it.
+    """
+
+    def judge(disk: SharedDisk) -> None:
+        if why := refusal(job, disk, ask=True):
+            raise why
+
+    patience = job.time.for_a_question(max((it.disk.live_paths() for it in disks), default=1))
+    if patience and len(disks) == 1:
+        found = [job.here.in_time(judge, disks[0], patience)]
+    else:
+        found = job.on_each(judge, list(disks), patience)
+    for disk, it in zip(disks, found):
+        if isinstance(it, Unanswered):
+            _say(job, disk, it)
+    return {disk.device: it for disk, it in zip(disks, found) if isinstance(it, DiskNotAsAsked)}
+
+
+def refusal(job: Job, disk: SharedDisk, *, ask: bool) -> DiskNotAsAsked | None:
+    """That the target refuses this node, although it lists its key. None if it does not, or if nobody can tell.
+
+    ask: by REGISTER, which some targets write down each time, also where the target tells nothing otherwise; what it
+    tells against this node is always asked again so, since targets differ in how they number their ports
+    """
+    own_key = disk.own_key
+    assert own_key
+    try:
+        told = _told(job, disk, own_key)
+        if told or (told is None and not ask):
+            return None
+        job.persistently(lambda: disk.disk.ask_registered(own_key))
+    except Conflict as refused:
+        return _stale(job, disk, refused)
+    except ReservationError as error:
+        _say(job, disk, error)
+    return None
+
+
+def _told(job: Job, disk: SharedDisk, own_key: int) -> bool | None:
+    """None also where the question comes to nothing: some drivers answer it as if the path were lost, and whether it is
+    the next question shows.
+    """
+    try:
+        return job.persistently(lambda: disk.disk.tells_registered(own_key), only_of_target=True)
+    except ReservationError:
+        return None
+
+
+def _stale(job: Job, disk: SharedDisk, refused: Conflict) -> DiskNotAsAsked | None:
+    """If the key is not listed any more this node has been fenced, or another one is faster: the plan says it."""
+    try:
+        now = disk.disk.snapshot()
+    except ReservationError as error:
+        _say(job, disk, error)
+        return None
+    if disk.own_key not in now.keys:
+        return None
+    return not_as_asked("own-key-stale", now, own_key=disk.own_key, last_answer=refused.notice().pack())
+
+
+def _say(job: Job, disk: SharedDisk, error: FenceError) -> None:
+    fields = {"disk": disk.device.label(), "answer": error.notice().pack()}
+    job.say(Notice("nexus-untold", fields))

@@ -1,0 +1,194 @@
+"""The child that touches disks, and the parent that never does.
+
+A reservation ioctl on a hung disk sleeps uninterruptibly, and a process with such a thread cannot even exit. So a
+child in a session of its own, with its standard streams closed, does all the work; the parent listens on a pipe and
+answers in time whatever happens. The child announces every command before it sends it: the parent can name what
+hangs, and the child learns that the time is up or that nobody listens any more, and takes no further step.
+"""
+
+from __future__ import annotations
+
+import _thread
+import marshal
+import os
+import select
+import time
+
+from .errors import Abandoned, Notice
+from .record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_LENGTH_BYTES = 4
+_SIGKILL = 9
+_READ_BYTES = 65536
+_MOST_SECONDS = 1e6
+_MOMENT_SECONDS = 0.05
+_ANNOUNCED, _FINISHED, _SAID, _RESULT, _CRASHED = range(5)
+
+
+STEP, COMMAND = 1, 2
+
+
+class Ending(Record):
+    """How the child's work ended.
+
+    result   what the work returned; None if it did not
+    crash    why, if the child failed in a way it was not made for: a traceback
+    lost     why, if nothing came of it that could be understood
+    pending  if time ran out: disk → the command that it had not answered; else None
+    """
+
+    result: Any = None
+    crash: str = ""
+    lost: Notice | None = None
+    pending: dict[str, str] | None = None
+
+
+class Channel:
+    """The child's end of the pipe. Safe to use from several threads."""
+
+    def __init__(self, fd: int, until: float | None) -> None:
+        self._fd, self._until = fd, until
+        self._lock = _thread.allocate_lock()
+
+    def announce(self, disk: str, operation: str) -> None:
+        """A command is about to be sent to a disk. Raises Abandoned if it must not be sent any more."""
+        if self._until is not None and time.monotonic() >= self._until:
+            raise Abandoned("too-late", disk=disk, operation=operation, answer="not sent")
+        self._send(_ANNOUNCED, disk, operation)
+
+    def finished(self, disk: str) -> None:
+        """The disk has answered the command announced last."""
+        self._send(_FINISHED, disk, "")
+
+    def say(self, step: Any) -> None:
+        """Something for the log, as plain values."""
+        self._send(_SAID, step, "")
+
+    def result(self, kind: int, result: Any) -> None:
+        """The end of the work."""
+        self._send(kind, result, "")
+
+    def _send(self, kind: int, first: Any, second: str) -> None:
+        data = marshal.dumps((kind, first, second))
+        data = len(data).to_bytes(_LENGTH_BYTES, "big") + data
+        with self._lock:
+            try:
+                while data:
+                    data = data[os.write(self._fd, data) :]
+            except OSError as error:
+                raise Abandoned("caller-gone") from error
+
+
+def run(
+    work: Callable[[Channel], Any],
+    limit: float | None,
+    heard: Callable[[int, Any], None],
+    silent: Callable[[], None] = lambda: None,
+) -> Ending:
+    """Do `work` in a child and return how it ended, at most `limit` seconds from now (None: no limit).
+
+    work    returns plain values only (what `marshal` can carry)
+    heard   called with STEP or COMMAND, and what the child says or announces
+    silent  called once if a moment passes before the child says anything
+    """
+    until = None if limit is None else time.monotonic() + limit
+    null = os.open("/dev/null", os.O_RDWR)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _be_child(work, Channel(writing, until), null)
+    os.close(writing)
+    os.close(null)
+    if not _speaks(reading, time.monotonic() + _MOMENT_SECONDS):
+        silent()
+    ending = _listen(reading, until, heard)
+    os.close(reading)
+    if ending.pending is not None:
+        os.kill(child, _SIGKILL)
+    _reap(child)
+    return ending
+
+
+def _reap(child: int) -> None:
+    """Without waiting. Where the caller ignores SIGCHLD, which is handed down, the kernel has done it already."""
+    try:
+        os.waitpid(child, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _be_child(work: Callable[[Channel], Any], channel: Channel, null: int) -> None:
+    """Never returns."""
+    try:
+        os.setsid()
+        for stream in (0, 1, 2):
+            os.dup2(null, stream)
+        try:
+            channel.result(_RESULT, work(channel))
+        except Exception:
+            import traceback
+
+            channel.result(_CRASHED, traceback.format_exc())
+    finally:
+        # Threads that hang on a disk, and the parent's exit handlers, must not be waited for.
+        os._exit(0)
+
+
+def _listen(pipe: int, until: float | None, heard: Callable[[int, Any], None]) -> Ending:
+    buffer = bytearray()
+    pending: dict[str, str] = {}
+    while True:
+        if not _speaks(pipe, until):
+            return Ending(pending=pending)
+        data = os.read(pipe, _READ_BYTES)
+        if not data:
+            return Ending(lost=Notice("child-killed", {}))
+        buffer += data
+        try:
+            messages = _messages(buffer)
+        except (EOFError, TypeError, ValueError):
+            return Ending(lost=Notice("child-unintelligible", {}))
+        for kind, first, second in messages:
+            if kind == _RESULT:
+                return Ending(first)
+            if kind == _CRASHED:
+                return Ending(crash=first)
+            if kind == _ANNOUNCED:
+                pending[first] = second
+                heard(COMMAND, f"{first}: {second}")
+            elif kind == _FINISHED:
+                pending.pop(first, None)
+            else:
+                heard(STEP, first)
+
+
+def _speaks(pipe: int, until: float | None) -> bool:
+    """Wait for what the child says, or for its end."""
+    waiting = select.poll()  # select() knows no descriptor above 1023, and the caller may have left many open
+    waiting.register(pipe, select.POLLIN)
+    return bool(waiting.poll(_milliseconds(until)))
+
+
+def _milliseconds(until: float | None) -> int | None:
+    """For poll(), which takes no more than an int; what is months away is no limit."""
+    left = None if until is None else max(0.0, until - time.monotonic())
+    return None if left is None or left > _MOST_SECONDS else int(left * 1000) + (left > 0)
+
+
+def _messages(buffer: bytearray) -> list[tuple[int, Any, str]]:
+    """Take every complete message off the front of the buffer. Raises EOFError, TypeError or ValueError."""
+    messages = []
+    while len(buffer) >= _LENGTH_BYTES:
+        end = _LENGTH_BYTES + int.from_bytes(buffer[:_LENGTH_BYTES], "big")
+        if len(buffer) < end:
+            break
+        kind, first, second = marshal.loads(bytes(buffer[_LENGTH_BYTES:end]))
+        messages.append((kind, first, second))
+        del buffer[:end]
+    return messages

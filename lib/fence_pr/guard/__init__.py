@@ -1,0 +1,1 @@
+"""The guard: acts when this node has been fenced."""

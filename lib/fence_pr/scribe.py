@@ -1,0 +1,124 @@
+"""A process that writes messages to a file: to open it, or to write, may hang for ever, and fencing must not wait.
+
+It ends when it is told to, or when the process whose messages they are has ended; what it has not taken then is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+
+from .errors import Notice, UsageError
+
+_PATIENCE_SECONDS = 1.0  # for the file to be opened, and at the end for what is still to be written
+_MOST_BYTES = 65536
+_END = b"\0"  # no message has it
+_OPENED, _IS_A_DISK = 0, 255  # else the errno
+
+
+class Scribe:
+    """Appends lines to the file that an option names; it is made if need be.
+
+    problem  why it does not, None if it does
+    Raises UsageError if the file is a disk: a mistyped name must not be written over.
+    """
+
+    def __init__(self, option: str, path: str, *, anew: bool) -> None:
+        self.problem: Notice | None = None
+        self._lines = self._told = -1
+        try:
+            self._lines, self._told = _start(path, anew=anew)
+            answer = self._answer()
+        except OSError as error:
+            answer = error.strerror
+        if answer:
+            self.problem = Notice("file-unopened", {"option": option, "value": path, "answer": answer})
+            self._lines = -1
+        elif answer is None:
+            raise UsageError("file-is-a-disk", option=option, value=path)
+
+    def _answer(self) -> str | None:
+        """Why the file cannot be written, "" if it can, None if it is a disk."""
+        said = self._hear()
+        if not said:
+            return "no answer"
+        return {_OPENED: "", _IS_A_DISK: None}.get(said[0], os.strerror(said[0]))
+
+    def write(self, line: str) -> None:
+        """One line; lost where the file does not take what came before."""
+        if self._lines >= 0:
+            self._send(f"{line}\n".encode("utf-8", "surrogateescape"))
+
+    def end(self) -> None:
+        """Wait a moment until all is written."""
+        if self._lines >= 0:
+            self._send(_END)
+            self._hear()
+            self._lines = -1
+
+    def _send(self, data: bytes) -> None:
+        try:
+            os.write(self._lines, data)
+        except OSError:
+            return  # full, or nobody reads it
+
+    def _hear(self) -> bytes:
+        """What it says within a moment; b"" if it has ended or says nothing."""
+        waiting = select.poll()
+        waiting.register(self._told, select.POLLIN)
+        return os.read(self._told, 1) if waiting.poll(int(_PATIENCE_SECONDS * 1000)) else b""
+
+
+def _start(path: str, *, anew: bool) -> tuple[int, int]:
+    """Descriptors: for lines, and for what it says. Raises OSError."""
+    null = os.open("/dev/null", os.O_RDWR)
+    reading, lines = os.pipe()
+    told, telling = os.pipe()
+    caller = os.getpid()
+    if os.fork() == 0:
+        try:
+            os.setsid()
+            for stream in (0, 1, 2):
+                os.dup2(null, stream)
+            os.close(lines)
+            _write_all(path, reading, telling, caller, anew=anew)
+        finally:
+            os._exit(0)
+    for fd in (null, reading, telling):
+        os.close(fd)
+    os.set_blocking(lines, False)
+    return lines, told
+
+
+def _write_all(path: str, reading: int, telling: int, caller: int, *, anew: bool) -> None:
+    """In the process of its own."""
+    try:
+        # Without O_TRUNC here: what it is must be known first.
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        os.write(telling, bytes([error.errno or 1]))
+        return
+    kind = os.fstat(file).st_mode
+    if stat.S_ISBLK(kind):
+        os.write(telling, bytes([_IS_A_DISK]))
+        return
+    if anew and stat.S_ISREG(kind):
+        os.ftruncate(file, 0)
+    os.write(telling, bytes([_OPENED]))
+    waiting = select.poll()
+    waiting.register(reading, select.POLLIN)
+    while os.getppid() == caller or waiting.poll(0):
+        if waiting.poll(int(_PATIENCE_SECONDS * 1000)):
+            data = os.read(reading, _MOST_BYTES)
+            _write(file, data.rstrip(_END))
+            if not data or data.endswith(_END):
+                return
+
+
+def _write(file: int, data: bytes) -> None:
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+    except OSError:
+        return  # no room, or nobody reads: these are lost, others may be taken

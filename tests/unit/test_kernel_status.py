@@ -1,0 +1,184 @@
+"""A number from the kernel → an error class and words."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fence_pr import errors
+from fence_pr.errors import Conflict, DeviceFailure, Invalid, NotSupported, PathFailure, ReservationError
+from fence_pr.messages import sentences
+from fence_pr.storage import kernel_status
+
+Kind = type[ReservationError]
+
+# What kernels were measured to return: case; SCSI up to 6.1, SCSI since 6.2, NVMe up to 6.1, NVMe since 6.2
+MEASURED = [
+    ("conflict", (0x118, Conflict), (0x18, Conflict), (0x4083, Conflict), (0x18, Conflict)),
+    ("register with a key registered", (0x118, Conflict), (0x18, Conflict), None, None),
+    ("reserve while unregistered", (2, DeviceFailure), (2, DeviceFailure), (0x4083, Conflict), (0x18, Conflict)),
+    ("preempt while unregistered", (0x118, Conflict), (0x18, Conflict), (0x4083, Conflict), (0x18, Conflict)),
+    ("bad type", (0x402, Invalid), (-errno.EINVAL, Invalid), (0x4002, Invalid), (-errno.EINVAL, Invalid)),
+    (
+        "ignore key on reserve",
+        (-errno.EOPNOTSUPP, NotSupported),
+        (-errno.EOPNOTSUPP, NotSupported),
+        (0x4002, Invalid),
+        (-errno.EINVAL, Invalid),
+    ),
+    ("preempt of key 0", (0x402, Invalid), (-errno.EINVAL, Invalid), (0x4002, Invalid), (-errno.EINVAL, Invalid)),
+    (
+        "target without reservations",
+        (0x402, Invalid),
+        (2, DeviceFailure),
+        (0x6001, NotSupported),
+        (-errno.EINVAL, Invalid),
+    ),
+    ("path dead", (0x10000, PathFailure), (0x10000, PathFailure), None, None),
+    (
+        "no READ ioctls",
+        (-errno.EINVAL, Invalid),
+        (-errno.EINVAL, Invalid),
+        (-errno.ENOTTY, NotSupported),
+        (-errno.ENOTTY, NotSupported),
+    ),
+]
+COLUMNS = ("scsi-6.1", "scsi-6.12", "nvme-6.1", "nvme-6.12")
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        pytest.param(*cell, id=f"{case}-{column}")
+        for case, *cells in MEASURED
+        for column, cell in zip(COLUMNS, cells)
+        if cell
+    ],
+)
+def test_what_kernels_were_measured_to_return(number: int, kind: Kind) -> None:
+    assert kernel_status.explain(number)[0] is kind
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (0x2, DeviceFailure),
+        (0x18, Conflict),
+        (0xE0000, PathFailure),
+        (0xF0000, PathFailure),
+        (0x10000, PathFailure),
+    ],
+)
+def test_every_pr_status_of_linux_pr_h(number: int, kind: Kind) -> None:
+    assert kernel_status.explain(number)[0] is kind
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (0x110000, Conflict, "reservation conflict"),  # DID_NEXUS_FAILURE
+        (0x100000, Invalid, "refused the command"),  # DID_TARGET_FAILURE
+        (0x402, Invalid, "write-protected"),  # Linux 6.1, LIO: DATA PROTECT as well as ILLEGAL REQUEST
+        (0x30000, PathFailure, "no answer in time"),  # DID_TIME_OUT
+        (0x70000, PathFailure, "host adapter error"),  # DID_ERROR
+        (0x140000, PathFailure, "marginal"),  # DID_TRANSPORT_MARGINAL
+        (0x220000, PathFailure, "transport error"),
+        (0x8, DeviceFailure, "busy"),
+        (0x28, DeviceFailure, "task set full"),
+        (0x102, DeviceFailure, "check condition"),
+        (0x4006, DeviceFailure, "internal error"),  # NVMe, Do Not Retry
+        (0x4018, Invalid, "host identifier inconsistent"),
+        (0x2083, Conflict, "reservation conflict"),  # NVMe, More
+        (0x83, Conflict, "reservation conflict"),
+        (0x371, PathFailure, "aborted by the host"),
+        (0x370, PathFailure, "path error"),
+        (0x4301, PathFailure, "lost the namespace"),
+        (0x7FF, DeviceFailure, "unknown status"),
+        (-errno.EBADE, Conflict, "reservation conflict"),
+        (-errno.EAGAIN, PathFailure, "suspended"),
+        (-errno.ENODEV, PathFailure, "the device is gone"),
+        (-errno.EPERM, errors.NotPermitted, "not permitted"),
+        (-errno.EINTR, DeviceFailure, "cancelled under way, may have been carried out"),
+        (-errno.EIO, DeviceFailure, "kernel reported"),
+        (-9999, DeviceFailure, "kernel reported"),
+    ],
+)
+def test_raw_results_of_old_kernels_and_error_numbers(number: int, kind: Kind, words: str) -> None:
+    found, answer = kernel_status.explain(number)
+    assert found is kind
+    assert words in str(answer)
+
+
+@given(st.integers(min_value=1, max_value=2**31 - 1))
+@example(2**31 - 1)
+@example(0x100)
+def test_every_positive_number_is_a_failure_with_words(number: int) -> None:
+    failure = kernel_status.failure("/dev/sdx", "reserve", number)
+    assert isinstance(failure, ReservationError)
+    assert str(failure.answer)
+    assert f"(status 0x{number:x})" in str(failure)
+
+
+@pytest.mark.promise(5)
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(-number for number in kernel_status._ERRNOS),
+        *kernel_status._PR_STATUSES,
+        *(number | 0x4000 for number in kernel_status._NVME_STATUSES),  # Do Not Retry
+        *(number << 16 | 0x8 for number in kernel_status._HOST_BYTES),
+    ],
+)
+def test_every_answer_that_is_known_has_its_own_words(number: int) -> None:
+    """None is looked for in vain when it is told."""
+    kind, answer = kernel_status.explain(number)
+    assert sentences.severity(answer.code) == sentences.STEP
+    failure = kernel_status.failure("/dev/sdx", "reserve", number)
+    assert type(failure) is kind
+    assert str(failure).startswith(f"/dev/sdx: reserve: {answer} (")
+
+
+@given(st.integers(min_value=1, max_value=4095))
+def test_every_error_number_is_a_failure_with_words(number: int) -> None:
+    failure = kernel_status.failure("/dev/sdx", "reserve", -number)
+    assert failure.status == -number
+    # Pacemaker takes the words of ETIMEDOUT for its own time limit.
+    words = "ETIMEDOUT" if number == errno.ETIMEDOUT else os.strerror(number)
+    assert f"({words})" in str(failure)
+
+
+@given(st.integers(min_value=0, max_value=0xFFFF), st.sampled_from([0x18, 0x118]))
+def test_only_a_conflict_is_called_a_conflict(number: int, conflict: int) -> None:
+    """A conflict taken for something else is retried or believed; anything taken for one looks like a lost race."""
+    assert kernel_status.explain(conflict)[0] is Conflict
+    nvme = number & 0x7FF == 0x83
+    scsi = number & 0xFF == 0x18 and number >> 8 <= 5
+    if number:
+        assert (kernel_status.explain(number)[0] is Conflict) == (nvme or scsi)
+
+
+@pytest.mark.promise(5)
+@pytest.mark.parametrize("kind", ReservationError.__subclasses__(), ids=lambda kind: kind.__name__)
+def test_an_error_names_device_operation_words_and_number(kind: Kind) -> None:
+    text = str(kind("/dev/sdx", "preempt-and-abort", 0x118, "these words"))
+    for part in ("/dev/sdx", "preempt-and-abort", "these words", "0x118"):
+        assert part in text
+    assert "/dev/sdx" not in kind("/dev/sdx", "reserve", 2).what()
+    assert kind("/dev/sdx", "reserve", 2).answer
+
+
+@pytest.mark.promise(5)
+def test_an_error_without_a_number_does_not_speak_of_success() -> None:
+    text = str(errors.IncompleteAnswer("/dev/sdx", "read keys", 0, "5 bytes"))
+    assert text.startswith("/dev/sdx: read keys: 5 bytes; ")
+    assert "Success" not in text
+
+
+@pytest.mark.promise(5)
+def test_hints_say_what_the_person_can_do() -> None:
+    assert "root" in str(kernel_status.failure("/dev/sdx", "register", -errno.EPERM))
+    assert "connection" in str(kernel_status.failure("/dev/sdx", "register", 0x10000))
