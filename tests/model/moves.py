@@ -183,12 +183,13 @@ class Moves:
         return _on_disk(state, disk, unit)
 
     def _joins(self, program: Program, disk: int) -> str:
-        """The node whose 'on' has read the disk, if it is one."""
+        """The node whose 'on' has read the disk's keys, if it is one: before that nothing can tell it what it had."""
         if program.run == OVER or self.runs.call_of(program.run).action != "on":
             return ""
         node = self.runs.call_of(program.run).node
         paths, sent = self.site.hosts[node].of_disk(disk), self.runs.moment(program.run).sent
-        return node if any(it.fd in paths and isinstance(it.answer, Contents) for it in sent) else ""
+        read = (it for it in sent if it.fd in paths and isinstance(it.answer, Contents))
+        return node if any(it.command.name != "read_reservation" for it in read) else ""
 
     def _killed(self, state: State, number: int) -> Made:
         spent = state._replace(left=state.left - 1)

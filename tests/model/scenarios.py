@@ -105,6 +105,12 @@ def _n1_has_a_new_session(site: Site, units: Sequence[Unit]) -> None:
         units[-1].lose_session(nexus)
 
 
+def _n2_has_a_new_session(site: Site, units: Sequence[Unit]) -> None:
+    """Over its last path to each disk: its key stands there for the former one."""
+    for disk, unit in enumerate(units):
+        unit.lose_session(site.nexuses("n2", disk)[-1])
+
+
 def _n1_has_new_sessions(site: Site, units: Sequence[Unit]) -> None:
     """To every disk."""
     for disk, unit in enumerate(units):
@@ -302,6 +308,7 @@ def coming_back() -> list[Scenario]:
     name, fence, join = "n2 comes back while n1 fences it", off("n1", "n2", 2), on("n3", 2)
     twice = ((Call("n2", "on", "n2", Conf(retry_on=2)),),)
     absent, other = Start(("n1",), holder="n1"), Start(alter=n2_has_another_key)
+    anew, renewed = f"{name}: over a new session", Start(alter=_n2_has_a_new_session)
     cut = Faults(1, (fault.LOST, fault.UNANSWERED, fault.KILLED))
     to_steps, two = Faults(1, fault.TO_COMMANDS), Faults(2, (fault.LOST, fault.UNANSWERED, fault.REFUSED))
     return [
@@ -314,6 +321,9 @@ def coming_back() -> list[Scenario]:
         Scenario(f"{name}: NVMe, no key yet", (fence, twice), NVME_1, absent, two),
         Scenario(f"{name}: a map", (off("n1", "n2"), twice), MAP_1, BOTH, exact=COARSE),
         Scenario(f"{name}: a map, no key yet", (off("n1", "n2"), twice), MAP_1, absent, exact=COARSE),
+        Scenario(anew, (fence, twice), SCSI_1, renewed, two, exact=COARSE),
+        Scenario(f"{anew}: NVMe", (fence, twice), NVME_1, renewed, two),
+        Scenario(f"{anew}: a map", (off("n1", "n2"), twice), MAP_1, renewed, exact=COARSE),
         Scenario(f"{name}: n3 joins", (fence, twice, join), SCSI_1, absent, cut, exact=COARSE),
     ]
 

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 import threading
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -90,6 +89,8 @@ class Target:
         if not flags and self.own.get(nexus, 0) != old:
             return self.conflict
         self.own[nexus] = new
+        if not new:
+            del self.own[nexus]
         self.generation += 1
         return 0
 
@@ -303,7 +304,7 @@ def test_whatever_is_registered_nothing_is_replaced_that_was_not_judged(
         disk = target.register(tmp_path_factory.getbasetemp(), listed=listed, former=former, judge=judge)
     except FenceError:
         assert target.own == ({"sda": own} if own else {})
-        assert (judged == [own] and not allowed) or (listed and (K in hidden or K not in (own, *others)))
+        assert (judged == [own] and not allowed) or K in hidden or (listed and K not in (own, *others))
         return
     assert target.own == {"sda": K}
     assert judged == [own] * (own not in (0, K) and own not in hidden - set(others)) or own in hidden
@@ -329,32 +330,92 @@ def test_a_path_whose_key_must_stay_is_a_failure_of_the_map(tmp_path: Path) -> N
 
 
 @pytest.mark.promise(2, 13)
-@pytest.mark.parametrize("told", [2, 0x10000], ids=["a unit attention comes first", "the path fails"])
-def test_a_map_whose_paths_were_registered_before_and_after_its_node_was_fenced_is_withdrawn(
-    tmp_path: Path, told: int
-) -> None:
-    """The second path was slow. Where it cannot be told either, it is not left registered."""
+def test_a_path_is_not_registered_where_the_node_was_fenced_over_another_one(tmp_path: Path) -> None:
+    """Between the first path of a map and the second."""
     target = Target(others=[Y])
-    register, asked, left = target._register, threading.Event(), [told]
+    target.then = lambda _: target.fence() if target.own else None
+    with pytest.raises(Conflict):
+        target.register(tmp_path, "sdb", "sdc")
+    assert target.sent == {"sdb": [ANEW], "sdc": [CONFIRMED]}
+
+
+@pytest.mark.promise(2, 13)
+@pytest.mark.parametrize("paths", [("sdb", "sdc"), ()])
+@pytest.mark.parametrize("answer", [0, 2, 0x10000], ids=["it is carried out", "an error is told", "the path fails"])
+def test_what_was_registered_after_its_node_was_fenced_is_withdrawn(
+    tmp_path: Path, paths: tuple[str, ...], answer: int
+) -> None:
+    """The other registrations with its key, of a former session or of another path, were removed just before."""
+    target = Target(others=[Y, *([] if paths else [K])])
+    register, last = target._register, paths[-1] if paths else "sda"
 
     def slow(node: str, old: int, new: int, flags: int) -> int:
-        if node == "sdc" and not old:
-            assert asked.wait(10)
-        elif node == "sdb" and not old:
-            register(node, old, new, flags)
-            target.fence()
-            asked.set()
-            return 0
-        elif node == "sdb" and new and left:
-            return left.pop()
-        return register(node, old, new, flags)
+        if node != last or old:
+            return register(node, old, new, flags)
+        target.others.remove(Y)
+        target.others[:] = [Y]
+        target.fence()
+        register(node, old, new, flags)
+        return answer
 
     target._register = slow  # type: ignore[method-assign]
-    target._lock = nullcontext()  # type: ignore[assignment]
     with pytest.raises(FenceError):
-        target.register(tmp_path, "sdb", "sdc")
-    assert target.sent["sdc"][-1] == (K, 0, 0)
-    assert K not in target.own.values()
+        target.register(tmp_path, *paths, listed=not paths)
+    if paths or not answer:
+        assert target.sent[last] == [CONFIRMED, ANEW, (K, 0, 0)]
+        assert K not in target.own.values()
+
+
+@pytest.mark.promise(2, 13)
+def test_a_key_that_arrives_late_is_not_taken_for_an_older_one(tmp_path: Path) -> None:
+    """A REGISTER without answer; the key is listed then, and gone when the path is asked; and there again, but of what
+    was sent first.
+    """
+    target = Target(others=[Y])
+    answers = [0x10000]
+    register = target._register
+
+    def late(node: str, old: int, new: int, flags: int) -> int:
+        if answers:
+            return answers.pop()
+        conflict = register(node, old, new, flags)
+        if old == new:
+            target.others.append(K)
+            target.generation += 2
+        return conflict
+
+    target._register = late  # type: ignore[method-assign]
+    with patch.object(fcntl, "ioctl", target.ioctl):
+        disk = target.disk(tmp_path)
+        disk.snapshot()
+        with pytest.raises(FenceError):
+            disk.register(K)
+        disk.snapshot()
+        with pytest.raises(FenceError) as failed:
+            disk.register(K, listed=True)
+        disk.close()
+    assert failed.value.code == "maybe-fenced"
+    assert target.sent == {"sda": [ANEW, CONFIRMED]}
+
+
+@pytest.mark.parametrize("changes", [1, 3, 4])
+def test_others_that_change_something_meanwhile_are_waited_for(tmp_path: Path, changes: int) -> None:
+    """They fence somebody else, say."""
+    target = Target(others=[Y, K])
+    left = [1] * changes
+
+    def then(_: tuple[int, int, int]) -> None:
+        target.generation += left.pop() if left else 0
+
+    target.then = then
+    if changes < 4:
+        target.register(tmp_path, listed=True)
+        assert target.sent == {"sda": [*[CONFIRMED] * (changes + 1), ANEW]}
+    else:
+        with pytest.raises(FenceError) as failed:
+            target.register(tmp_path, listed=True)
+        assert failed.value.code == "maybe-fenced"
+        assert ANEW not in target.sent["sda"]
 
 
 @pytest.mark.promise(5)

@@ -23,6 +23,7 @@ from ..errors import (
 from ..parallel import Patience, Unanswered, in_time, on_each
 from .device import SCSI, Device
 from .disk import Disk
+from .joining import Joining
 from .scsi_disk import ScsiDisk
 
 TYPE_CHECKING = False
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from .disk import Judge, Watch
     from .pr_ioctl import Capabilities
+    from .single_path import SinglePath
     from .snapshot import Snapshot
 
     Result = TypeVar("Result")
@@ -67,7 +69,7 @@ class MultipathDisk(Disk):
         # Never changed in place: a question that was given up goes on in its thread, and may bury a path meanwhile.
         self._live: list[ScsiDisk] = []
         self._lock = _thread.allocate_lock()
-        self._was_read = False
+        self._last_snapshot: Snapshot | None = None
 
         def identify(path: str) -> ScsiDisk:
             return ScsiDisk(Device(device.name, path, device.identity, SCSI), watch)
@@ -103,10 +105,10 @@ class MultipathDisk(Disk):
         Raises IncompleteAnswer if one tells something else although nothing changes meanwhile.
         """
         readings = self._read(self._live)
-        self._was_read = True
         for _ in range(_READS_UNTIL_ALIKE):
             if not _unlike(readings):
-                return readings[0][1]
+                self._last_snapshot = readings[0][1]
+                return self._last_snapshot
             witness = readings[0][0]
             before = self._read([witness])
             others = self._read([path for path in self._live if path is not witness])
@@ -154,39 +156,35 @@ class MultipathDisk(Disk):
         self, key: int, *, listed: bool = False, former: Sequence[int] = (), judge: Judge | None = None
     ) -> None:
         """Every live path; at least one must succeed."""
-        if not self._was_read:
-            self.snapshot()
-
-        def register(path: ScsiDisk) -> None:
-            path.register(key, listed=listed, former=former, judge=judge)
-
+        before = self._last_snapshot or self.snapshot()
         paths = self._live
-        outcomes = on_each(register, paths)
-        self.blindly = any(path.blindly for path in self._live)
-        self.joined = self.joined or any(path.joined for path in self._live)
-        dead = [(path, outcome) for path, outcome in zip(paths, outcomes) if isinstance(outcome, PathFailure)]
-        if len(dead) == len(paths):
-            raise dead[0][1]  # with every path left in place: there must be one to ask again
-        for path, failure in dead:
-            self._bury(path, failure)
-        for outcome in outcomes:
-            if isinstance(outcome, FenceError) and not isinstance(outcome, PathFailure):
-                raise outcome
-        if self.joined and len(paths) > 1 and self.keys().count(key) < len(paths):
-            self._withdraw_if_overtaken(key, paths)
+        try:
+            Joining(self, key, former, judge, late=self.joined).register(paths, before, listed=listed)
+        finally:
+            self.blindly = any(path.blindly for path in paths)
+            self.joined = self.joined or any(path.joined for path in paths)
         self.registered = True
 
-    def _withdraw_if_overtaken(self, key: int, paths: list[ScsiDisk]) -> None:
-        """If a path has lost what was just registered, this node was fenced before another path was registered: then no
-        path stays so, nor if that cannot be told. A target with one registration for several ports has lost nothing.
-        Raises Conflict, or what made it impossible to tell.
+    def witness(self) -> Snapshot:
+        return self._through_any(lambda path: path.snapshot())
 
-        paths: those over which REGISTER was sent, live or not
-        """
-        for lost in on_each(lambda path: path.change(key, key), self._live):
-            if isinstance(lost, FenceError):
-                on_each(lambda path: path.change(key, 0), paths)
-                raise lost
+    def over(
+        self, paths: Sequence[SinglePath], command: Callable[[SinglePath], Result]
+    ) -> list[tuple[SinglePath, Result]]:
+        answers: list[tuple[SinglePath, Result]] = []
+        dead: list[tuple[SinglePath, PathFailure]] = []
+        for path, outcome in zip(paths, on_each(command, list(paths))):
+            if isinstance(outcome, PathFailure):
+                dead.append((path, outcome))
+            elif isinstance(outcome, FenceError):
+                raise outcome
+            else:
+                answers.append((path, outcome))
+        for path, failure in dead:
+            self._bury(path, failure)
+        if dead and not answers:
+            raise dead[0][1]
+        return answers
 
     def tells_registered(self, key: int) -> bool | None:
         """What one path tells counts for all: they lead to one disk."""
@@ -290,7 +288,7 @@ class MultipathDisk(Disk):
             self._revive(dead)
         raise _most_telling(failures)
 
-    def _bury(self, path: ScsiDisk, error: FenceError) -> None:
+    def _bury(self, path: SinglePath, error: FenceError) -> None:
         """The last one stays, to be asked again."""
         with self._lock:
             if path in self._live and len(self._live) > 1:

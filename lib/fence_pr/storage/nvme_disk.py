@@ -49,14 +49,14 @@ class NvmeDisk(SinglePath):
     def keys(self) -> tuple[int, ...]:
         return tuple(it.key for it in self._report().registrants)
 
-    def _register_anew(self, key: int, _former: Sequence[int], judge: Judge | None) -> None:
+    def add(self, key: int, _former: Sequence[int], judge: Judge | None) -> bool:
         """Without a registration REGISTER sets the key; with one only REPLACE does, which the kernel sends for an old
         key, and the report tells that. One that is 0 is left by an unregister through the kernel; only IEKEY replaces
         it.
         """
         before = self._last_snapshot
         if not self._register_from(0, key):
-            return
+            return False
         old = self.registered_as()
         if old:
             self._replace(old, key, judge)
@@ -65,6 +65,10 @@ class NvmeDisk(SinglePath):
         else:
             self._replace_unseen("replace key", key, key, before)
             self.blindly = True
+        return True
+
+    def _unregister(self, key: int) -> None:
+        self._ask("unregister", nvme.unregister, key)
 
     def capabilities(self) -> Capabilities:
         return self._read("identify", nvme.capabilities)

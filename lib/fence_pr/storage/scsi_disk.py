@@ -57,13 +57,13 @@ class ScsiDisk(SinglePath):
         self._described = None  # it may be another registration by now
         return self._keys().keys
 
-    def _register_anew(self, key: int, former: Sequence[int], judge: Judge | None) -> None:
+    def add(self, key: int, former: Sequence[int], judge: Judge | None) -> bool:
         try:
-            self._register_where_none_or_known(key, former, judge)
+            return self._register_where_none_or_known(key, former, judge)
         except Invalid as error:
             raise self._explained(error) from error
 
-    def _register_where_none_or_known(self, key: int, former: Sequence[int], judge: Judge | None) -> None:
+    def _register_where_none_or_known(self, key: int, former: Sequence[int], judge: Judge | None) -> bool:
         """REGISTER from no key, which a nexus with a key is refused; then from the key that it has.
 
         That one is found by REGISTER from each listed key to itself: it changes nothing, and is refused to every nexus
@@ -72,7 +72,7 @@ class ScsiDisk(SinglePath):
         """
         before = self._last_snapshot
         if not self._register_from(0, key):
-            return
+            return False
         asked = {0}  # from no key to none is never refused
         for _ in range(REPETITIONS):  # what is listed may change meanwhile
             listed = set(self.keys()) - asked
@@ -80,13 +80,14 @@ class ScsiDisk(SinglePath):
                 break
             old = self._which_of(dict.fromkeys((key, *former, *sorted(listed))), listed)
             if old == key:
-                return
+                return True
             if old is not None:
                 self._replace(old, key, judge)
-                return
+                return True
             asked |= listed
         self._replace_unseen("register", 0, key, before)
         self.blindly = True
+        return True
 
     def _which_of(self, keys: Iterable[int], listed: Container[int]) -> int | None:
         """The first of `keys` that is listed and that this very nexus has; None if it has none of them."""

@@ -14,6 +14,7 @@ from ..errors import (
     Conflict,
     DeviceFailure,
     DiskNotAsAsked,
+    FenceError,
     Invalid,
     NotPermitted,
     NotSupported,
@@ -25,6 +26,7 @@ from . import another_disk, kernel_status, pr_ioctl
 from .device import NVME, identity_of_open
 from .disk import Disk
 from .identity import Identity, known_as
+from .joining import Joining
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,13 +93,50 @@ class SinglePath(Disk):
     def register(
         self, key: int, *, listed: bool = False, former: Sequence[int] = (), judge: Judge | None = None
     ) -> None:
-        if not (self._is_registered(key) if listed else any(self._is_changed(it, key, judge) for it in former)):
-            self._register_anew(key, former, judge)
+        joining = Joining(self, key, former, judge, late=self.joined)
+        joining.register([self], self._last_snapshot, listed=listed)
         self.registered = True
 
+    def witness(self) -> Snapshot:
+        return self.snapshot()
+
+    def over(
+        self, paths: Sequence[SinglePath], command: Callable[[SinglePath], Result]
+    ) -> list[tuple[SinglePath, Result]]:
+        return [(path, command(path)) for path in paths]
+
     @abc.abstractmethod
-    def _register_anew(self, key: int, former: Sequence[int], judge: Judge | None) -> None:
-        """Register this very nexus, whatever key it had before, if any. Arguments as of `register`."""
+    def add(self, key: int, former: Sequence[int], judge: Judge | None) -> bool:
+        """Register this very nexus; whether it had another key, or this one. Arguments as of `register`."""
+
+    def has_or_had(self, key: int, asked: Sequence[int], judge: Judge | None) -> tuple[int, Conflict | None]:
+        """See that this very nexus, if it has one of the keys of `asked`, has `key` in its place.
+
+        How many commands were carried out for that, and the target's refusal if it has none of them. Asked by REGISTER
+        from a key to itself, which a nexus without registration is refused (SPC-4 5.14.7, NVMe Reservation Register).
+        So where a disk hangs just now, and another node fences this one before it goes on, what goes on then does not
+        bring this node back.
+        """
+        before = self.joined
+        for old in asked:
+            self.joined = before or old != key
+            refusal = self._register_from(old, old)
+            if not refusal and old != key:
+                self._replace(old, key, judge)
+            if not refusal:
+                return 1 if old == key else 2, None
+        self.joined = before
+        return 0, refusal
+
+    def withdraw(self, key: int) -> None:
+        """End this very nexus' registration if it is `key`; as well as it can be done."""
+        try:
+            self._unregister(key)
+        except FenceError:
+            return
+
+    def _unregister(self, key: int) -> None:
+        self.change(key, 0)
 
     def _register_from(self, old: int, key: int) -> Conflict | None:
         """REGISTER without IGNORE: the target's refusal if `old`, 0 for none, is not what this very nexus has."""
@@ -144,36 +183,6 @@ class SinglePath(Disk):
                 raise Conflict(self.device.node, "register", 0, f"registered with 0x{old:x}")
             judge(old)
         self.change(old, key)
-
-    def _is_registered(self, key: int) -> bool:
-        """Whether this very nexus has the key. Raises Conflict if nobody has it any more.
-
-        Asked by REGISTER from the key to itself, which a nexus without registration is refused (SPC-4 5.14.7, NVMe
-        Reservation Register). So where a disk hangs just now, and another node fences this one before it goes on,
-        what goes on then does not bring this node back.
-        """
-        refusal = self._register_from(key, key)
-        if refusal and key not in self.keys():
-            raise refusal
-        return not refusal
-
-    def _is_changed(self, old: int, key: int, judge: Judge | None) -> bool:
-        """Whether this very nexus had `old`, a key that this node may have had there, and has `key` in its place now.
-
-        Asked as for `_is_registered`, where the last reading lists it. Raises Conflict if nobody has either any more:
-        `old` may have been this nexus', and then this node was fenced.
-        """
-        if not self._last_snapshot or old not in self._last_snapshot.keys:
-            return False
-        before, self.joined = self.joined, True
-        refusal = self._register_from(old, old)
-        if not refusal:
-            self._replace(old, key, judge)
-            return True
-        if not {old, key}.intersection(self.keys()):
-            raise refusal
-        self.joined = before
-        return False
 
     def ask_registered(self, key: int) -> None:
         self.change(key, key)

@@ -6,6 +6,7 @@ from ..record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any
 
 # enum pr_type
@@ -44,16 +45,23 @@ class Snapshot(Record):
     type: int
     holder: int
 
-    def only_grew_to(self, later: Snapshot) -> bool:
+    def only_grew_to(self, later: Snapshot, ours: Collection[int] = (), own: int = 0) -> bool:
         """Whether until `later` registrations only came, and nothing else was counted: then none was removed meanwhile,
         not even one that neither reading shows. Otherwise nobody knows: others' changes are counted, too.
+
+        own  how often this node has registered a key of `ours` meanwhile in place of itself or of another one of them;
+             a target may count that, or may not
         """
-        new = list(later.keys)
-        for key in self.keys:
+        new = [_alike(key, ours) for key in later.keys]
+        for key in (_alike(it, ours) for it in self.keys):
             if key not in new:
                 return False
             new.remove(key)
-        return (later.generation - self.generation) % _GENERATIONS == len(new)
+        return 0 <= (later.generation - self.generation - len(new)) % _GENERATIONS <= own
+
+    def count(self, keys: Collection[int]) -> int:
+        """How many registrations there are with any of these keys."""
+        return sum(it in keys for it in self.keys)
 
     def type_name(self) -> str:
         """The reservation's type in words."""
@@ -71,3 +79,7 @@ class Snapshot(Record):
         """What the disk says, as a field of a notice."""
         code = "disk-says" if self.keys else "disk-says-nothing-registered"
         return {"code": code, "keys": self.keys, "type": self.type_name()}
+
+
+def _alike(key: int, ours: Collection[int]) -> int:
+    return -1 if key in ours else key
