@@ -40,9 +40,12 @@ CALL_SECONDS = 30.0
 NUDGE_SECONDS = 1.0
 ANSWER_SECONDS = 10.0  # beyond the time-out of a command, for the guest to kill it and say so
 TAIL_BYTES = 4000
+PANIC = "Kernel panic"
 
 _guests = itertools.count(1)
 _commands = itertools.count(1)
+# Of this process, those into whose end nobody has looked yet.
+_booted: list[Guest] = []
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,7 @@ class Guest:
         started = time.monotonic()
         memory = _memory_folder(self._memory_mib)
         self.log.parent.mkdir(parents=True)
+        _booted.append(self)
         self._folder = Path(tempfile.mkdtemp(prefix="fence_pr_lab-"))
         self._console_fd, console = os.openpty()
         tty.setraw(console)
@@ -185,9 +189,9 @@ class Guest:
         """End the guest with all its processes. Nothing of it is left but the log."""
         if self._keeper is None:
             return
-        assert self._keeper.stdin
-        self._keeper.stdin.close()
-        self._keeper.wait()
+        # To close it is not enough: a process that was forked here meanwhile may have it open as well.
+        with contextlib.suppress(BrokenPipeError):
+            self._keeper.communicate(b"end")
         self._keeper = None
         os.close(self._console_fd)
 
@@ -204,6 +208,11 @@ class Guest:
     def alive(self) -> bool:
         """Whether the guest runs."""
         return self._keeper is not None and self._keeper.poll() is None
+
+    def assert_not_died(self) -> None:
+        """Raise GuestLost if it has ended by itself."""
+        if self._keeper is not None and not self.alive():
+            self._lost("has ended by itself")
 
     def processor_seconds(self) -> float:
         """What the guest has cost this machine so far, without those of its processes that have ended.
@@ -341,6 +350,18 @@ class Guest:
             *(f"vec{number}:transport=fd,fd={link.fileno()}" for number, link in enumerate(self._links)),
             *self._arguments,
         ]
+
+
+def panics() -> list[GuestLost]:
+    """The guests of this process whose kernel has panicked since this was asked last."""
+    ended = [guest for guest in _booted if not guest.alive()]
+    found = []
+    for guest in ended:
+        _booted.remove(guest)
+        said = guest.log.read_text(errors="replace") if guest.log.exists() else ""
+        if PANIC in said:
+            found.append(GuestLost(guest.name, said[said.index(PANIC) :].split("\n")[0], guest.log, guest.log_tail()))
+    return found
 
 
 def log_folder() -> Path:

@@ -127,6 +127,21 @@ def test_nothing_left_when_the_test_run_is_killed(uml: Kernel, tmp_path: Path, n
     assert not any(Path(folder).exists() for folder in scratch - folders())
 
 
+def test_it_ends_although_another_process_has_what_its_keeper_reads(guest: Guest) -> None:
+    """As whatever was forked here since has it, until it ends or becomes another program."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(3 * END_SECONDS)
+        os._exit(0)
+    try:
+        started = time.monotonic()
+        guest.stop()
+        assert time.monotonic() - started < END_SECONDS
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
 def test_a_dead_guest_is_told(guest: Guest) -> None:
     waiting = guest.start(["sleep", "1000"], timeout=1000)
     guest.run(["sh", "-c", "echo 'farewell' >/dev/console"], check=True)
