@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pexpect.fdpexpect
 import pytest
 
-from tests.lab import root
+from tests.lab import plugin, root
 from tests.lab.cluster import Cluster
 from tests.lab.errors import GuestLost, RequestFailed
 from tests.lab.guest import PROJECT, PROMPT, Guest
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # What a person would put up with; on an idle machine it is 3 s (Linux 7) and 6 s (Linux 6.1).
 READY_SECONDS = 40
 END_SECONDS = 10
+
+pytestmark = plugin.newest
 
 BOOT_AND_WAIT = """
 import sys, time

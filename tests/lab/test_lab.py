@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab import plugin
 from tests.lab.errors import CommandTimedOut, RequestFailed
 from tests.lab.inside.layout import LUNS, REPLACEMENT_SECONDS
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 WRITE_EXCLUSIVE_REGISTRANTS = 3
 K1, K2 = 0xA1, 0xB2
+
+pytestmark = plugin.newest
 
 
 def names_of(node: Node, folder: str) -> list[str]:
