@@ -22,15 +22,21 @@ BY_FILE = "unit"
 # Beginnings of the names of groups that take minutes, the longest first: what is long and begins late leaves one
 # process alone at the end of a run. All others come behind them as they were found, those of `unit` last.
 LONG_GROUPS = (
-    "linux-nvme",
-    "linux-6",
     "linux-7",
-    "faults-",
+    "linux-6",
+    "linux-nvme",
     "cluster-",
+    "faults-linux-7",
+    "faults-linux-nvme",
     "hosts-",
+    "load-",
     "programs-",
     "migration-",
     "targets-",
+    "faults-",
+    "packages",
+    "report-",
+    "events-",
 )
 
 
