@@ -59,9 +59,8 @@ class Process:
     end: float = 0.0
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name each test's group, and let the long groups begin first."""
+    """Name each test's group, and let the long groups begin first; pytest has put them in its own order before."""
     for item in items:
         if item.path.parent.name == BY_FILE and not item.get_closest_marker(MARK):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -15,9 +15,19 @@ PROJECT = Path(__file__).resolve().parents[2]
 GROUPS = """
 import pytest
 
-@pytest.mark.parametrize("group", [pytest.param(it, marks=pytest.mark.xdist_group(it)) for it in ("b", "linux-7.2")])
-@pytest.mark.parametrize("number", range(2))
-def test_of_a_group(group, number):
+@pytest.fixture(scope="session", params=["7.2", "6.1"])
+def kernel(request):
+    return request.param
+
+def groups(*names):
+    return pytest.mark.parametrize("group", [pytest.param(it, marks=pytest.mark.xdist_group(it)) for it in names])
+
+@groups("b", "linux-6")
+def test_of_a_group(group, kernel):
+    pass
+
+@groups("c", "linux-7")
+def test_of_another_group(group, kernel):
     pass
 
 def test_alone():
@@ -66,8 +76,14 @@ def test_at_the_end_of_a_run_it_is_told_and_the_long_group_came_first(tmp_path: 
     command = [sys.executable, "-m", "pytest", "-v", "-p", "tests.times", "-p", "no:cacheprovider", "--rootdir=.", "."]
     settings = {"PYTHONPATH": str(PROJECT)}
     done = subprocess.run(command, cwd=tmp_path, env=settings, check=True, capture_output=True, text=True)
-    ran = [line.split("[")[1].split("]")[0] for line in done.stdout.splitlines() if "PASSED" in line and "[0" in line]
-    assert ran[0] == "0-linux-7.2"
+    ran = [line.split("::")[1].split()[0] for line in done.stdout.splitlines() if "PASSED" in line]
+    # pytest by itself goes through all tests with one kernel before it comes to the other.
+    assert [name.rpartition("-")[0] or name for name in ran[:4]] == [
+        "test_of_another_group[7.2-linux",
+        "test_of_another_group[6.1-linux",
+        "test_of_a_group[7.2-linux",
+        "test_of_a_group[6.1-linux",
+    ]
     table = done.stdout.partition("where the time went")[2].splitlines()
     rows = [line.split() for line in table if line[:9].strip().isdigit()]
-    assert sorted(row[2] for row in rows) == ["b:", "linux-7.2:", f"{tmp_path.name}/test_groups.py:"]
+    assert sorted(row[2] for row in rows) == ["b:", "c:", "linux-6:", "linux-7:", f"{tmp_path.name}/test_groups.py:"]
