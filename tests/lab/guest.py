@@ -21,6 +21,7 @@ from tests.lab import cache
 from tests.lab.errors import CommandFailed, CommandTimedOut, GuestLost, LabUnavailable, RequestFailed
 from tests.lab.inside import layout, slow
 from tests.lab.lines import Lines
+from tests.lab.root import write_byte_code
 
 if TYPE_CHECKING:
     import socket
@@ -145,6 +146,7 @@ class Guest:
 
     def boot(self) -> None:
         """Start the kernel and wait until all services answer; raises GuestLost, LabUnavailable."""
+        write_byte_code(self._root, PROJECT)
         started = time.monotonic()
         memory = _memory_folder(self._memory_mib)
         self.log.parent.mkdir(parents=True)

@@ -46,6 +46,14 @@ def test_the_project_is_there_and_read_only(lab: Cluster) -> None:
     assert "Read-only" in lab.n1.run(["touch", "/project/mark"]).stderr
 
 
+def test_nothing_of_the_project_is_compiled_anew_at_each_start(lab: Cluster) -> None:
+    load = "import sys; sys.path[:0] = ['/project/lib', '/project']; import fence_pr.agent, tests.faults.tracer"
+    said = lab.n1.run(["python3", "-v", "-c", load], check=True).stderr.splitlines()
+    found = [line for line in said if "/project/" in line]
+    assert sum(" matches /project/" in line for line in found) >= 10
+    assert not [line for line in found if "code object from '/project/" in line and ".pyc" not in line]
+
+
 def test_every_node_has_its_own_disk_of_every_lun(lab: Cluster) -> None:
     disks = {(node.name, lun): node.disk(lun) for node in lab.nodes.values() for lun in LUNS}
     assert len(set(disks.values())) == len(disks)
