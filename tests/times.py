@@ -103,15 +103,21 @@ def lines(reports: Iterable[pytest.TestReport]) -> list[str]:
     told = [f"{'seconds':>9} {'tests':>6}  group, and the test in it that took longest"]
     for name, group in sorted(groups.items(), key=lambda it: -it[1].seconds)[:ROWS]:
         where = ", ".join(sorted(filter(None, group.processes)))
-        slowest = group.slowest.rpartition("/")[2].partition("@")[0]
         told.append(
             f"{group.seconds:>9.0f} {len(group.tests):>6}  {name}{f' ({where})' if where else ''}: "
-            f"{group.of_slowest:.0f} s {slowest}"
+            f"{group.of_slowest:.0f} s {_short(group.slowest)}"
         )
     if len(processes) > 1:
         for name, it in sorted(processes.items()):
             told.append(f"{it.seconds:>9.0f}         {name}, whose last test ended after {it.end - begin:.0f} s")
     return told
+
+
+def _short(test: str) -> str:
+    """A test without its folder, and without the group that pytest-xdist writes behind it."""
+    function, bracket, parameters = test.partition("[")
+    inside = parameters.rpartition("]")[0]
+    return function.rpartition("/")[2].partition("@")[0] + (f"[{inside}]" if bracket else "")
 
 
 def _process(report: pytest.TestReport) -> str:

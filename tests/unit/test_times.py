@@ -60,12 +60,12 @@ def test_a_row_a_group_and_a_row_a_process() -> None:
             report("test_a", "guests", "gw0", 1000, 30, "setup"),
             report("test_a", "guests", "gw0", 1030, 5, "call"),
             report("test_b@guests", "guests", "gw0", 1035, 20, "call"),
-            report("test_c", "some/test_some.py", "gw1", 1000, 40, "call"),
+            report("test_c[a/b@c]@d", "some/test_some.py", "gw1", 1000, 40, "call"),
         ]
     )
     assert [line.split() for line in told[1:]] == [
         ["55", "2", "guests", "(gw0):", "35", "s", "test_some.py::test_a"],
-        ["40", "1", "some/test_some.py", "(gw1):", "40", "s", "test_some.py::test_c"],
+        ["40", "1", "some/test_some.py", "(gw1):", "40", "s", "test_some.py::test_c[a/b@c]"],
         ["55", "gw0,", "whose", "last", "test", "ended", "after", "55", "s"],
         ["40", "gw1,", "whose", "last", "test", "ended", "after", "40", "s"],
     ]
