@@ -178,8 +178,8 @@ class Guest:
 
     def _wait_for_services(self) -> None:
         try:
-            for future in self._lines.ready:
-                self._wait(future, "boot", BOOT_SECONDS)
+            for name, future in zip((None, *self.nodes), self._lines.ready):
+                self._wait(future, f"boot, by the service of {self.where(name)}", BOOT_SECONDS)
         except GuestLost as lost:
             self.stop()
             if STARTED in self.log.read_text(errors="replace"):
@@ -301,6 +301,12 @@ class Guest:
         assert self._keeper
         return _children(Path(f"/proc/{self._keeper.pid}/task/{self._keeper.pid}"))[0]
 
+    def _processes(self) -> str:
+        """What each process of the guest does on this machine, for a person who wonders why it is silent."""
+        if not self.alive():
+            return "it has ended"
+        return "\n".join(map(_standing, _family(self._kernel_pid())))
+
     def _request(self, name: str, node: str | None, arguments: dict[str, Any]) -> Future[Answer]:
         line = self.nodes.index(node) + 1 if node else 0
         return self._lines.request(line, name, arguments, spill=self._folder)
@@ -309,7 +315,7 @@ class Guest:
         until = time.monotonic() + seconds
         while not wait([future], min(NUDGE_SECONDS, max(0.0, until - time.monotonic()))).done:
             if time.monotonic() >= until:
-                self._lost(f"no answer within {seconds} s to: {what}")
+                self._lost(f"no answer within {seconds} s to: {what}\n{self._processes()}")
             self._lines.nudge()
         try:
             return future.result()
@@ -381,6 +387,16 @@ def _children(thread: Path) -> list[int]:
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return [int(child) for child in (thread / "children").read_text().split()]
     return []
+
+
+def _standing(thread: Path) -> str:
+    """A thread's number, its state, where in the kernel it waits, and the system call that it is in."""
+    said = [f"thread {thread.name}:"]
+    for name in ("stat", "wchan", "syscall"):
+        with contextlib.suppress(OSError):
+            text = (thread / name).read_text()
+            said.append(text.rpartition(")")[2].split()[0] if name == "stat" else text.strip())
+    return " ".join(said)
 
 
 def _nanoseconds(thread: Path) -> int:
