@@ -11,7 +11,7 @@ from tests import told, tried
 if TYPE_CHECKING:
     import pytest
 
-pytest_plugins = ["tests.lab.plugin", "tests.cluster.table"]
+pytest_plugins = ["tests.lab.plugin", "tests.cluster.table", "tests.times"]
 
 PROMISES = {
     1: "off succeeds only if every disk, read afterwards, proves it",
@@ -31,7 +31,8 @@ PROMISES = {
 NO_KERNEL = "no disk"
 LONG = "FENCE_PR_LONG"
 # The tests of one guest in one process. More processes than processors let guests miss their time limits.
-IN_PARALLEL = ("-n", str(max(2, os.cpu_count() or 1)), "--dist", "loadgroup")
+# The groups begin in the order that `times` gives them.
+IN_PARALLEL = ("-n", str(max(2, os.cpu_count() or 1)), "--dist", "loadgroup", "--no-loadscope-reorder")
 UPON = ("kernel", "nvme_kernel", "host_kernel", "target_kernel", "stack")
 
 

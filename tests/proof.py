@@ -1,7 +1,8 @@
 """`make proof`: what the promises rest on, in numbers. The same checks are part of every test run.
 
 States explored and mutants caught (tests/model), faults survived on real kernels (tests/faults), inputs and
-surroundings tried (tests/inputs). With --long everything, which takes hours; CI has what fits between.
+surroundings tried (tests/inputs). What could not be tried here has not held. With --long everything, which takes hours;
+CI has what fits between.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "lib")]
 
 from tests.conftest import IN_PARALLEL, LONG  # noqa: E402
 from tests.inputs import proof as inputs  # noqa: E402
+from tests.lab.plugin import MUST_COVER  # noqa: E402
 from tests.model import proof as model  # noqa: E402
 
 FAULTS = [sys.executable, "-m", "pytest", "-q", *IN_PARALLEL, "tests/faults", "tests/targets"]
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     long, started = bool(arguments), time.monotonic()
-    environment = {**os.environ, LONG: str(int(long))}
+    environment = {**os.environ, LONG: str(int(long)), MUST_COVER: "1"}
     with subprocess.Popen(FAULTS, cwd=PROJECT, env=environment, text=True, stdout=subprocess.PIPE) as faults:
         print("every order, over a model of the targets", flush=True)
         held = True
@@ -41,6 +43,7 @@ def main(arguments: list[str]) -> int:
                 f"  {row.what}: {row.tried:,} tried, {row.note or 'all answered rightly'}, {row.seconds:.1f} s",
                 flush=True,
             )
+            held = held and inputs.NOT_COVERED not in row.note
         print("faults on real kernels", flush=True)
         print(faults.communicate()[0])
     held = held and faults.returncode == 0

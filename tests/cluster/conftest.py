@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster import latency, root, table
-from tests.cluster.cluster import NotReached, PacemakerCluster
+from tests.cluster.cluster import PacemakerCluster
 from tests.cluster.setup import Setup
 from tests.lab.errors import LabError
 from tests.lab.inside.layout import NODES
@@ -42,11 +42,11 @@ class Clusters:
         """A cluster that runs in full, with this setup."""
         found = self.current
         if found and not found.spoilt and (found.stack, found.setup) == (stack, setup):
-            # A test that failed may have left it beyond repair.
-            with contextlib.suppress(LabError, NotReached):
-                found.hold(self.milliseconds)
-                found.mend()
-                return found
+            found.spoilt = True  # unless it can be mended
+            found.hold(self.milliseconds)
+            found.mend()
+            found.spoilt = False
+            return found
         found = self.new(stack, setup)
         found.start()
         found.mend()
@@ -119,6 +119,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     said = (table.name(item.originalname, others), pacemaker, transport, store)
     report.user_properties.append((table.SCENARIO, said))
     if report.failed and cluster:
+        cluster.spoilt = True  # it may be beyond repair
         with contextlib.suppress(LabError):
             report.sections.append(("the cluster", cluster.story()))
     return report

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Callable, TypeVar
+
 import pytest
 
 from tests.conftest import wanted
 from tests.lab import plugin
 
+Test = TypeVar("Test", bound=Callable[..., object])
 CI_FORM, LONG_FORM = wanted("slow"), wanted("long")
 
 
@@ -22,5 +25,16 @@ def _oldest(mark: pytest.MarkDecorator) -> object:
 newest = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.long), _NEWEST], indirect=True)
 # The same, the oldest in CI, too.
 both = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.slow), _NEWEST], indirect=True)
-loop = pytest.mark.parametrize("namespaces", ["loop"], indirect=True)
-tcp = pytest.mark.parametrize("namespaces", ["tcp"], indirect=True)
+_NVME = pytest.mark.parametrize("nvme_kernel", [plugin.parameter(plugin.NVME, group="faults-")], indirect=True)
+
+
+def loop(test: Test) -> Test:
+    """Over NVMe namespaces that are connected without a network."""
+    marked: Test = _NVME(pytest.mark.parametrize("namespaces", ["loop"], indirect=True)(test))
+    return marked
+
+
+def tcp(test: Test) -> Test:
+    """Over NVMe namespaces that are connected by TCP."""
+    marked: Test = _NVME(pytest.mark.parametrize("namespaces", ["tcp"], indirect=True)(test))
+    return marked

@@ -104,7 +104,10 @@ def every_call(disks: CaseDisks) -> bool:
 def _kills(
     disks: CaseDisks, call: Call, nodes: tuple[str, ...], *, reserve: bool = True, again: bool
 ) -> Iterator[Call]:
-    """The call, killed at the system calls of an undisturbed one. again: from another beginning it was done before."""
+    """The call, killed at the system calls of an undisturbed one.
+
+    again: from another beginning it was done before, so that whose turn it is begins elsewhere
+    """
     ((_, seen),) = carry_out(disks, [Case(nodes, ((replace(call, traced=True),),), reserve)])
     (end,), (calls,) = seen.rounds[0].ends, seen.rounds[0].sites
     assert end[0] == 0, end
@@ -116,12 +119,15 @@ def _kills(
     assert {*expected} <= {site.what for site in sites}, sites
     changes = [site for site in sites if site.what in CHANGES]
     others = [site for site in sites if site not in changes]
-    if every_call(disks):
-        in_turn = others if again and not LONG_FORM else []
-        kills = [(site, *kill) for site in sites if site not in in_turn for kill in KILLS]
-        kills += [(site, *kill) for site, kill in zip(in_turn, itertools.cycle(KILLS))]
+    half = len(KILLS) // 2 if again else 0
+    turns = itertools.cycle([*KILLS[half:], *KILLS[:half]])
+    if LONG_FORM:
+        kills = [(site, *kill) for site in sites for kill in KILLS]
+    elif every_call(disks):
+        kills = [(site, *kill) for site in changes for kill in KILLS]
+        kills += [(site, *kill) for site, kill in zip(others, turns)]
     else:
-        kills = [(site, *kill) for site, kill in zip([*changes, *others[::EVERY]], itertools.cycle(KILLS))]
+        kills = [(site, *kill) for site, kill in zip([*changes, *others[::EVERY]], turns)]
     for site, who, moment in kills:
         yield replace(call, site=site, kill=who, moment=moment)
 

@@ -22,26 +22,6 @@ REGISTERED_OTHERWISE = "this node is registered with another key, "
 SEVERAL_CHECKS_SECONDS = 3.0
 
 
-def test_a_node_whose_key_lvm_has_replaced_lives_until_it_is_fenced_with_that(mortal: Cluster) -> None:
-    n1, n2 = mortal.n1, mortal.n2
-    for node in (n1, n2):
-        succeed(node, "on", node.name)
-    start(n1)
-    assert n1.pr("a", "register", 0, LVM, IGNORE_KEY) == 0
-    wait_until(lambda: said(n1, f"{REGISTERED_OTHERWISE}0x{LVM:x} (LVM's form), and its own 0x{N1:x} is gone"))
-    assert n1.write("a") == "ok"
-    before = mortal.reservation("a")
-    time.sleep(SEVERAL_CHECKS_SECONDS)
-    assert mortal.reservation("a") == before, "not even the generation has changed"
-    assert before.keys == {"n1": LVM, "n2": N2}
-    assert len(said(n1, REGISTERED_OTHERWISE)) == 1
-    assert (check(n1).returncode, mortal.guest.alive()) == (0, True)
-    n2.drain("a")
-    since = time.monotonic()
-    assert n2.pr("a", "preempt", N2, LVM, WERO) == 0
-    assert seconds_until_its_end(mortal.guest, since=since) < allowed_seconds()
-
-
 def test_over_a_map_the_path_that_has_the_other_key_is_found(mortal: Cluster) -> None:
     with maps.mapped(mortal, "a") as name:
         mortal.n1.run(["ln", "-sf", mortal.n1.run(["readlink", name]).stdout.strip(), mortal.n1.by_id("a")], check=True)
@@ -76,6 +56,27 @@ def test_a_path_that_leads_to_another_lun_of_the_same_name_resets_nobody(mortal:
                 assert f"{mortal.nodes[PATH_1].disk('a')}: this node is registered" in line
         assert said(n1, "fenced") == []
         assert end(running).returncode == 0
+
+
+# The last of those with one guest, which it ends.
+def test_a_node_whose_key_lvm_has_replaced_lives_until_it_is_fenced_with_that(mortal: Cluster) -> None:
+    n1, n2 = mortal.n1, mortal.n2
+    for node in (n1, n2):
+        succeed(node, "on", node.name)
+    start(n1)
+    assert n1.pr("a", "register", 0, LVM, IGNORE_KEY) == 0
+    wait_until(lambda: said(n1, f"{REGISTERED_OTHERWISE}0x{LVM:x} (LVM's form), and its own 0x{N1:x} is gone"))
+    assert n1.write("a") == "ok"
+    before = mortal.reservation("a")
+    time.sleep(SEVERAL_CHECKS_SECONDS)
+    assert mortal.reservation("a") == before, "not even the generation has changed"
+    assert before.keys == {"n1": LVM, "n2": N2}
+    assert len(said(n1, REGISTERED_OTHERWISE)) == 1
+    assert (check(n1).returncode, mortal.guest.alive()) == (0, True)
+    n2.drain("a")
+    since = time.monotonic()
+    assert n2.pr("a", "preempt", N2, LVM, WERO) == 0
+    assert seconds_until_its_end(mortal.guest, since=since) < allowed_seconds()
 
 
 def test_a_host_that_is_registered_with_another_key_or_with_zero_was_not_fenced(fabric: Fabric) -> None:

@@ -16,7 +16,7 @@ def main() -> int:
     for row in rows:
         print(f"{row.tried:>10} {row.seconds:7.1f} s  {row.what}" + (f" ({row.note})" if row.note else ""))
     print(f"{sum(row.tried for row in rows):>10} {sum(row.seconds for row in rows):7.1f} s  in all, no wrong answer")
-    return 1 if any("NOT COVERED" in row.note for row in rows) else 0
+    return 1 if any(proof.NOT_COVERED in row.note for row in rows) else 0
 
 
 if __name__ == "__main__":

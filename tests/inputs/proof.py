@@ -11,6 +11,7 @@ from tests.inputs.parsers import PARSERS, seeds
 from tests.inputs.surroundings import SURROUNDINGS, Surrounding, folder, of_an_ordinary_user
 
 LONG_FACTOR = 50
+NOT_COVERED = "NOT COVERED"
 
 
 class Row(NamedTuple):
@@ -40,7 +41,7 @@ def _parsers(long: bool) -> list[Row]:
         it = fuzzed.get(name)
         if it and it.broken_by:
             raise AssertionError(f"{name} is broken by {it.broken_by} (hexadecimal), seed {seed}:\n{it.why}")
-        by_fuzzer = f"{it.executed} by the fuzzer, {it.coverage} branches" if it else f"NOT COVERED: {why_not}"
+        by_fuzzer = f"{it.executed} by the fuzzer, {it.coverage} branches" if it else f"{NOT_COVERED}: {why_not}"
         note = f"{len(kept)} kept, {made[name]} by hypothesis, {by_fuzzer}"
         total = len(kept) + made[name] + (it.executed if it else 0)
         rows.append(Row(f"parser {name}", total, took[name] + (it.seconds if it else 0.0), note))
@@ -67,6 +68,6 @@ def _surrounding(surrounding: Surrounding) -> Row:
     started = time.monotonic()
     with folder() as place, folder() as other:
         if surrounding.needs_namespace(other) and start.no_namespaces():
-            return Row(surrounding.name, 0, 0.0, f"NOT COVERED: {start.no_namespaces()}")
+            return Row(surrounding.name, 0, 0.0, f"{NOT_COVERED}: {start.no_namespaces()}")
         tried = surrounding.try_all(place)
     return Row(surrounding.name, tried, time.monotonic() - started)

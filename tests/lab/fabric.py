@@ -166,9 +166,10 @@ class Fabric:
         """End all guests."""
         self._ends.close()
 
-    def alive(self) -> bool:
-        """Whether all guests run."""
-        return all(guest.alive() for guest in (self.storage, *(host.guest for host in self.hosts.values())))
+    def assert_nothing_died(self) -> None:
+        """Raise GuestLost if a guest has ended that nobody has stopped."""
+        for guest in (self.storage, *(host.guest for host in self.hosts.values())):
+            guest.assert_not_died()
 
     def cut(self, host: str, *paths: int) -> None:
         """Let nothing pass on these paths of a host (on all to the storage, if none is named; RING is one, too)."""

@@ -21,6 +21,7 @@ from tests.lab import cache
 from tests.lab.errors import CommandFailed, CommandTimedOut, GuestLost, LabUnavailable, RequestFailed
 from tests.lab.inside import layout, slow
 from tests.lab.lines import Lines
+from tests.lab.root import write_byte_code
 
 if TYPE_CHECKING:
     import socket
@@ -40,9 +41,12 @@ CALL_SECONDS = 30.0
 NUDGE_SECONDS = 1.0
 ANSWER_SECONDS = 10.0  # beyond the time-out of a command, for the guest to kill it and say so
 TAIL_BYTES = 4000
+PANIC = "Kernel panic"
 
 _guests = itertools.count(1)
 _commands = itertools.count(1)
+# Of this process, those into whose end nobody has looked yet.
+_booted: list[Guest] = []
 
 
 @dataclass(frozen=True)
@@ -142,9 +146,11 @@ class Guest:
 
     def boot(self) -> None:
         """Start the kernel and wait until all services answer; raises GuestLost, LabUnavailable."""
+        write_byte_code(self._root, PROJECT)
         started = time.monotonic()
         memory = _memory_folder(self._memory_mib)
         self.log.parent.mkdir(parents=True)
+        _booted.append(self)
         self._folder = Path(tempfile.mkdtemp(prefix="fence_pr_lab-"))
         self._console_fd, console = os.openpty()
         tty.setraw(console)
@@ -172,8 +178,8 @@ class Guest:
 
     def _wait_for_services(self) -> None:
         try:
-            for future in self._lines.ready:
-                self._wait(future, "boot", BOOT_SECONDS)
+            for name, future in zip((None, *self.nodes), self._lines.ready):
+                self._wait(future, f"boot, by the service of {self.where(name)}", BOOT_SECONDS)
         except GuestLost as lost:
             self.stop()
             if STARTED in self.log.read_text(errors="replace"):
@@ -185,9 +191,9 @@ class Guest:
         """End the guest with all its processes. Nothing of it is left but the log."""
         if self._keeper is None:
             return
-        assert self._keeper.stdin
-        self._keeper.stdin.close()
-        self._keeper.wait()
+        # To close it is not enough: a process that was forked here meanwhile may have it open as well.
+        with contextlib.suppress(BrokenPipeError):
+            self._keeper.communicate(b"end")
         self._keeper = None
         os.close(self._console_fd)
 
@@ -204,6 +210,11 @@ class Guest:
     def alive(self) -> bool:
         """Whether the guest runs."""
         return self._keeper is not None and self._keeper.poll() is None
+
+    def assert_not_died(self) -> None:
+        """Raise GuestLost if it has ended by itself."""
+        if self._keeper is not None and not self.alive():
+            self._lost("has ended by itself")
 
     def processor_seconds(self) -> float:
         """What the guest has cost this machine so far, without those of its processes that have ended.
@@ -290,6 +301,12 @@ class Guest:
         assert self._keeper
         return _children(Path(f"/proc/{self._keeper.pid}/task/{self._keeper.pid}"))[0]
 
+    def _processes(self) -> str:
+        """What each process of the guest does on this machine, for a person who wonders why it is silent."""
+        if not self.alive():
+            return "it has ended"
+        return "\n".join(map(_standing, _family(self._kernel_pid())))
+
     def _request(self, name: str, node: str | None, arguments: dict[str, Any]) -> Future[Answer]:
         line = self.nodes.index(node) + 1 if node else 0
         return self._lines.request(line, name, arguments, spill=self._folder)
@@ -298,7 +315,7 @@ class Guest:
         until = time.monotonic() + seconds
         while not wait([future], min(NUDGE_SECONDS, max(0.0, until - time.monotonic()))).done:
             if time.monotonic() >= until:
-                self._lost(f"no answer within {seconds} s to: {what}")
+                self._lost(f"no answer within {seconds} s to: {what}\n{self._processes()}")
             self._lines.nudge()
         try:
             return future.result()
@@ -343,6 +360,18 @@ class Guest:
         ]
 
 
+def panics() -> list[GuestLost]:
+    """The guests of this process whose kernel has panicked since this was asked last."""
+    ended = [guest for guest in _booted if not guest.alive()]
+    found = []
+    for guest in ended:
+        _booted.remove(guest)
+        said = guest.log.read_text(errors="replace") if guest.log.exists() else ""
+        if PANIC in said:
+            found.append(GuestLost(guest.name, said[said.index(PANIC) :].split("\n")[0], guest.log, guest.log_tail()))
+    return found
+
+
 def log_folder() -> Path:
     """Where guests' logs are kept: in the project, or in the cache if the project belongs to somebody else."""
     return LOGS if os.access(LOGS if LOGS.exists() else PROJECT, os.W_OK) else cache.folder() / "logs"
@@ -358,6 +387,16 @@ def _children(thread: Path) -> list[int]:
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return [int(child) for child in (thread / "children").read_text().split()]
     return []
+
+
+def _standing(thread: Path) -> str:
+    """A thread's number, its state, where in the kernel it waits, and the system call that it is in."""
+    said = [f"thread {thread.name}:"]
+    for name in ("stat", "wchan", "syscall"):
+        with contextlib.suppress(OSError):
+            text = (thread / name).read_text()
+            said.append(text.rpartition(")")[2].split()[0] if name == "stat" else text.strip())
+    return " ".join(said)
 
 
 def _nanoseconds(thread: Path) -> int:

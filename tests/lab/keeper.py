@@ -1,7 +1,7 @@
 """Stands between a test run and one guest: `python3 keeper.py RUN_FOLDER KERNEL ARGUMENT...`
 
-Starts the kernel, with descriptors and working directory as inherited, and waits until the kernel ends or standard
-input does: that happens when the test run closes it, and also when the test run is killed, however. Then it ends the
+Starts the kernel, with descriptors and working directory as inherited, and waits until the kernel ends or something
+comes on standard input: a word of the test run, or its end, when the test run is killed, however. Then it ends the
 kernel with all processes the kernel made (orphans become children of this process) and removes RUN_FOLDER.
 """
 

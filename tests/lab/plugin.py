@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
-from tests.lab import kernels, root
+from tests.lab import guest, kernels, root
 from tests.lab.cluster import Cluster
 from tests.lab.errors import LabError, LabUnavailable
 from tests.lab.fabric import Fabric
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 NOT_COVERED = "not covered: "
+MUST_COVER = "FENCE_PR_MUST_COVER"
+LEFT_BEHIND = "what this test has left behind cannot be used again"
 
 
 class Clusters:
@@ -34,33 +35,30 @@ class Clusters:
         self._namespaces: dict[str, Namespaces] = {}
         self._fabrics: dict[str, Fabric] = {}
         self._failed: dict[str, LabError] = {}
+        # What the test that runs has been given.
+        self._used: set[str] = set()
+        self._used_fabrics: set[str] = set()
 
     def fresh(self, name: str) -> Cluster:
-        """The kernel's cluster, reset. If its guest has died or cannot be reset, there is a new one.
+        """The kernel's cluster, all clean.
 
         Raises LabUnavailable, or what else kept a guest from booting: then the next call does not try again.
         """
-        cluster = self._running.get(name)
-        if cluster and cluster.guest.alive():
-            try:
-                cluster.reset()
-            except LabError as error:
-                warnings.warn(f"a new guest, as this one could not be reset: {error}", stacklevel=2)
-            else:
-                return cluster
-        if cluster:
-            cluster.guest.stop()
+        if name in self._used:
+            self._reset(name)
         if name in self._failed:
             raise self._failed[name]
         try:
-            self._running[name] = self._boot(name)
+            cluster = self._running.get(name) or self._boot(name)
         except LabError as error:
             self._failed[name] = error
             raise
-        return self._running[name]
+        self._running[name] = cluster
+        self._used.add(name)
+        return cluster
 
     def namespaces(self, name: str) -> Namespaces:
-        """The NVMe namespaces of the kernel's cluster, which is reset; transport and state are the caller's."""
+        """The NVMe namespaces of the kernel's cluster, which is clean; transport and state are the caller's."""
         cluster = self.fresh(name)
         if name not in self._namespaces or self._namespaces[name].cluster is not cluster:
             self._namespaces[name] = Namespaces(cluster)
@@ -68,17 +66,47 @@ class Clusters:
 
     def fabric(self, name: str) -> Fabric:
         """Hosts with this kernel on a network with the storage, all connected, all clean."""
-        fabric = self._fabrics.get(name)
-        if fabric and fabric.alive() and not fabric.was_cut:
-            fabric.reset()
-            return fabric
-        if fabric:
-            fabric.stop()
-        source = kernels.source(name)
-        hosts = dict.fromkeys(NODES, source.kernel())
-        self._fabrics[name] = Fabric(kernels.NVME.kernel(), hosts, root.folder())
-        self._fabrics[name].reset()
+        if name in self._used_fabrics:
+            self._reset_fabric(name)
+        if name not in self._fabrics:
+            hosts = dict.fromkeys(NODES, kernels.source(name).kernel())
+            self._fabrics[name] = Fabric(kernels.NVME.kernel(), hosts, root.folder())
+            self._fabrics[name].reset()
+        self._used_fabrics.add(name)
         return self._fabrics[name]
+
+    def end_of_test(self) -> list[LabError]:
+        """Make clean what the test has used. What has died, or cannot be reset, is given up and told of."""
+        found = []
+        for names, reset in ((self._used, self._reset), (self._used_fabrics, self._reset_fabric)):
+            for name in sorted(names):
+                try:
+                    reset(name)
+                except LabError as error:
+                    found.append(error)
+        return found
+
+    def _reset(self, name: str) -> None:
+        self._used.discard(name)
+        try:
+            self._running[name].reset()
+        except BaseException:
+            self._running.pop(name).guest.stop()
+            raise
+
+    def _reset_fabric(self, name: str) -> None:
+        """What was cut off is not used again: the kernel can take a minute to end a connection that broke just now."""
+        self._used_fabrics.discard(name)
+        fabric = self._fabrics[name]
+        try:
+            fabric.assert_nothing_died()
+            if not fabric.was_cut:
+                fabric.reset()
+                return
+        except BaseException:
+            self._fabrics.pop(name).stop()
+            raise
+        self._fabrics.pop(name).stop()
 
     def running(self, name: str) -> Cluster | None:
         """The kernel's cluster if there is one."""
@@ -125,6 +153,10 @@ def kernel(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+# For tests of the lab itself: on the oldest kernel, which takes three times as long, those of the agent use it, too.
+newest = pytest.mark.parametrize("kernel", [parameter(OLDEST, pytest.mark.long), parameter(NEWEST)], indirect=True)
+
+
 @pytest.fixture
 def uml(kernel: str) -> Kernel:
     """The kernel to boot guests with; the test is not covered if the lab cannot be set up."""
@@ -169,8 +201,8 @@ def fabric(host_kernel: str, request: pytest.FixtureRequest) -> Fabric:
 
 
 def not_covered(reason: str) -> NoReturn:
-    """The running test cannot be tried on this machine: it is skipped, and told at the end, or fails in CI."""
-    if os.environ.get("CI") == "true":
+    """The running test cannot be tried here: it is skipped, and told at the end, or fails in CI and in a proof."""
+    if os.environ.get("CI") == "true" or os.environ.get(MUST_COVER) == "1":
         pytest.fail(f"{NOT_COVERED}{reason}", pytrace=False)
     pytest.skip(f"{NOT_COVERED}{reason}")
 
@@ -193,6 +225,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """End all guests."""
     if CLUSTERS in config.stash:
         config.stash[CLUSTERS].stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """A guest that has died, or cannot be made clean, is the failure of the test that used it, not a reason to boot."""
+    try:
+        return (yield)
+    finally:
+        lost = [*item.config.stash[CLUSTERS].end_of_test(), *guest.panics()]
+        if lost:
+            pytest.fail("\n".join([f"{LEFT_BEHIND}:", *map(str, lost)]), pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab import plugin
 from tests.lab.errors import CommandTimedOut, RequestFailed
 from tests.lab.inside.layout import LUNS, REPLACEMENT_SECONDS
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 WRITE_EXCLUSIVE_REGISTRANTS = 3
 K1, K2 = 0xA1, 0xB2
+
+pytestmark = plugin.newest
 
 
 def names_of(node: Node, folder: str) -> list[str]:
@@ -41,6 +44,14 @@ def test_nodes_have_names_and_files_of_their_own(lab: Cluster) -> None:
 def test_the_project_is_there_and_read_only(lab: Cluster) -> None:
     assert lab.n1.run(["test", "-f", "/project/tests/lab/test_lab.py"]).returncode == 0
     assert "Read-only" in lab.n1.run(["touch", "/project/mark"]).stderr
+
+
+def test_nothing_of_the_project_is_compiled_anew_at_each_start(lab: Cluster) -> None:
+    load = "import sys; sys.path[:0] = ['/project/lib', '/project']; import fence_pr.agent, tests.faults.tracer"
+    said = lab.n1.run(["python3", "-v", "-c", load], check=True).stderr.splitlines()
+    found = [line for line in said if "/project/" in line]
+    assert sum(" matches /project/" in line for line in found) >= 10
+    assert not [line for line in found if "code object from '/project/" in line and ".pyc" not in line]
 
 
 def test_every_node_has_its_own_disk_of_every_lun(lab: Cluster) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.lab.inside.load import number_in, stamp
 from tests.lab.inside.transfers import BLOCK
 from tests.lab.load import FIRST_WRITES_SECONDS, WRITERS, LoadError, places, under_load, writing
+from tests.lab.plugin import newest
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
@@ -30,6 +31,7 @@ def test_a_block_tells_its_write() -> None:
         number_in(stamp("n1", 7, 1)[:2048] + stamp("n1", 7, 2)[2048:])
 
 
+@newest
 def test_what_is_counted_is_what_landed(lab: Cluster) -> None:
     with under_load(lab, ("n1", "n2"), luns=("a", "b"), milliseconds=SLOW_MILLISECONDS) as load:
         time.sleep(1)
@@ -49,6 +51,7 @@ def test_what_is_counted_is_what_landed(lab: Cluster) -> None:
     assert len(set(load.landed("n1") + load.landed("n2"))) == 4 * WRITERS
 
 
+@newest
 def test_an_instant_store_is_not_asked_for_all_that_it_can(lab: Cluster) -> None:
     with writing(places(lab, ["n1"], ["c"]), rate=50) as load:
         time.sleep(2)
@@ -56,6 +59,7 @@ def test_an_instant_store_is_not_asked_for_all_that_it_can(lab: Cluster) -> None
         assert 0 < report.ok / report.seconds < 60
 
 
+@newest
 def test_a_refused_write_is_counted(lab: Cluster) -> None:
     lab.drain()
     assert lab.n1.pr("a", "register", 0, KEY) == 0
@@ -75,6 +79,7 @@ def test_a_refused_write_is_counted(lab: Cluster) -> None:
                 assertion(node)
 
 
+@newest
 def test_a_write_that_hangs_is_reported_and_holds_nothing_up(lab: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.lab.load.BUSY_SECONDS", 0.0)
     with under_load(lab, ["n1"], luns="a", milliseconds=2) as load:
@@ -91,6 +96,7 @@ def test_a_write_that_hangs_is_reported_and_holds_nothing_up(lab: Cluster, monke
     lab.reset()
 
 
+@newest
 def test_a_lost_write_is_seen(lab: Cluster) -> None:
     with under_load(lab, ["n1"], luns="a") as load:
         pass
@@ -102,6 +108,7 @@ def test_a_lost_write_is_seen(lab: Cluster) -> None:
         load.unharmed("n1")
 
 
+@newest
 def test_a_look_at_a_store_at_the_moment_of_an_answer(lab: Cluster) -> None:
     """Between the two the write lands that the command began before it answered."""
     look = ["python3", "-B", "-m", "tests.lab.inside.at_answer", "lun-a", "0", str(BLOCK)]
@@ -116,6 +123,7 @@ def test_a_look_at_a_store_at_the_moment_of_an_answer(lab: Cluster) -> None:
     assert set(lab.n2.content("a")) == {0}
 
 
+@newest
 def test_who_cannot_write_at_all_is_no_load(lab: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.lab.load.FIRST_WRITES_SECONDS", FIRST_WRITES_SECONDS / 10)
     lab.n1.set_state("a", "offline")

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import proof
+from tests.inputs import proof as inputs
 from tests.lab import cache, packages
 from tests.lab.errors import LabUnavailable
 from tests.lab.guest import PROJECT, Guest
 from tests.lab.kernels import Kernel
+from tests.model import proof as model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,3 +123,22 @@ def test_a_machine_without_apt(empty_cache: Path, ci: str) -> None:
         assert done.returncode == 0
         assert "NOT COVERED" in done.stdout
         assert "1 tests did not run: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("note", "words"), [("", "apt-get"), (f"{inputs.NOT_COVERED}: there is no fuzzer", "there is no fuzzer")]
+)
+def test_a_proof_in_which_something_could_not_be_tried_does_not_hold(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], note: str, words: str
+) -> None:
+    """No kernel, or nothing that makes inputs; the other parts are left out here."""
+    monkeypatch.setenv("PATH", str(empty_cache / "none"))
+    monkeypatch.setenv("CI", "")
+    monkeypatch.setattr(model, "lines", lambda _long: [])
+    monkeypatch.setattr(inputs, "run", lambda _long: [inputs.Row("parser", 1, 0.1, note)])
+    if note:
+        monkeypatch.setattr(proof, "FAULTS", [sys.executable, "-c", ""])
+    assert proof.main([]) == 1
+    said = capfd.readouterr().out
+    assert words in said
+    assert "NOT EVERYTHING HELD" in said

@@ -284,6 +284,7 @@ class Runs:
             replacements: tuple[tuple[Any, str, object], ...] = (
                 (pr_ioctl, "open_disk", descriptor),
                 (pr_ioctl, "device_name", str),
+                (full_status, "device_name", str),
                 (nvme, "device_name", str),
                 (scsi, "device_name", str),
                 (pr_ioctl, "fcntl", self._kernel),

@@ -6,6 +6,8 @@ FENCE_PR_LONG=1.
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,3 +132,18 @@ def test_the_same_seed_gives_the_same_walks() -> None:
     first, second = (Search(scenario).sample(7, 3)._replace(seconds=0.0) for _ in range(2))
     assert first == second
     assert Search(scenario).sample(8, 3)._replace(seconds=0.0) != first
+
+
+def test_no_descriptor_of_the_process_that_explores_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the code are the site's: what is open here by the same numbers depends on who started this process."""
+    asked: list[object] = []
+
+    def refuse(descriptor: object, *_: object) -> None:
+        asked.append(descriptor)
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    for name in ("fstat", "readlink"):
+        monkeypatch.setattr(os, name, refuse)
+    for scenario in short():
+        Search(scenario).sample(SEED, 1)
+    assert not asked

@@ -23,8 +23,8 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
 }
-# Arguments: tree, mount point, shared folder, "keep" or "throw away". Lives until its standard input is closed, and
-# with it all mounts and processes of the container.
+# Arguments: tree, mount point, shared folder, "keep" or "throw away". Lives until a line comes on its standard input or
+# that ends, and with it all mounts and processes of the container.
 HOLD = """\
 set -e
 tree=$1 top=$2 exchange=$3
@@ -46,7 +46,7 @@ done
 ln -s /proc/self/fd dev/fd
 mount --bind "$exchange" exchange
 echo ready
-exec cat
+read -r line || :
 """
 
 
@@ -91,7 +91,8 @@ class Container:
     def stop(self) -> None:
         """End everything in the container and forget what was done."""
         if self._holder.poll() is None:
-            self._holder.communicate()
+            # To close its input is not enough: a process that was forked here meanwhile may have it open as well.
+            self._holder.communicate("end\n")
         os.rmdir(self._top)
 
     def __enter__(self) -> Container:
