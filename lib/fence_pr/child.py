@@ -14,8 +14,9 @@ import os
 import select
 import time
 
-from .errors import Abandoned, FenceError, Notice, why_not_started
+from .errors import Abandoned, FenceError, Notice
 from .record import Record
+from .shortage import why_not_started
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,6 @@ Only `agent` prints them. `status` fields hold what the kernel gave: a positive 
 
 from __future__ import annotations
 
-import errno
-
 from .record import Record
 
 TYPE_CHECKING = False
@@ -195,24 +193,3 @@ class IncompleteAnswer(ReservationError):
     """The answer was cut short, contradicts itself or never settled: it must not be believed."""
 
     usual, kind = "incomplete-answer", "incomplete-answer-told"
-
-
-_LACKING = {
-    errno.ENOMEM: "no-memory",
-    errno.EMFILE: "process-files-exhausted",
-    errno.ENFILE: "system-files-exhausted",
-}
-
-
-def lacking(error: BaseException) -> Notice | None:
-    """What this machine has no more of, where that is what the error means; of processes see `why_not_started`."""
-    if isinstance(error, MemoryError):
-        return Notice(_LACKING[errno.ENOMEM], {})
-    code = _LACKING.get(error.errno or 0) if isinstance(error, OSError) else None
-    return Notice(code, {}) if code else None
-
-
-def why_not_started(error: OSError) -> dict[str, Any] | str:
-    """What a message says of a process that could not be started, as a field of it."""
-    lack = Notice("no-process", {}) if error.errno == errno.EAGAIN else lacking(error)
-    return lack.pack() if lack else error.strerror or str(error)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import _thread
 import time
 
-from .errors import FenceError, Notice, lacking
+from .errors import FenceError, Notice
 from .record import Record
+from .shortage import lacking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def on_each(
     if not items:
         return []
     if len(items) == 1:
-        return [_outcome(work, items[0])]
+        try:
+            return [work(items[0])]
+        except FenceError as error:
+            return [error]
     return _in_threads(work, items, patience)
 
 

@@ -10,7 +10,8 @@ import select
 import stat
 import time
 
-from .errors import Notice, UsageError, why_not_started
+from .errors import Notice, UsageError
+from .shortage import why_not_started
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from .. import files
-from ..errors import FenceError, Notice, lacking
+from ..errors import FenceError, Notice
 from ..option_table import FENCING_ACTION
+from ..shortage import lacking
 from ..storage import snapshot as types
 from .job import Job
 from .report import Report
