@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SESSIONS = Path("/sys/class/iscsi_session")
-RECORDS = Path("/etc/iscsi")
 DEADLINE_SECONDS = 20.0
 SG_SCSI_RESET = 0x2284  # with argument 0 it resets nothing, but wakes whoever waits for the host
 
@@ -171,43 +170,36 @@ def _session(node: str, lun: str) -> Path:
 
 def _write_records(nodes: Sequence[str], portal: str) -> None:
     """What iscsiadm would write after discovery: an interface for each node, and its targets."""
-    base = RECORDS
+    base = Path("/etc/iscsi")
     Path("/run/lock/iscsi").mkdir(parents=True)
     (base / "ifaces").mkdir(exist_ok=True)
     (base / "initiatorname.iscsi").write_text(f"InitiatorName={layout.initiator('none')}\n")
     (base / "iscsid.conf").write_text("node.startup = manual\n")
     for node in nodes:
-        (base / "ifaces" / node).write_text(_interface(node))
+        interface = _lines(
+            {
+                "iface.iscsi_ifacename": node,
+                "iface.transport_name": "tcp",
+                "iface.initiatorname": layout.initiator(node),
+            }
+        )
+        (base / "ifaces" / node).write_text(interface)
         for lun in layout.LUNS:
-            write_record(node, layout.target(node, lun), portal or layout.address(node))
-
-
-def _interface(node: str) -> str:
-    return _lines(
-        {
-            "iface.iscsi_ifacename": node,
-            "iface.transport_name": "tcp",
-            "iface.initiatorname": layout.initiator(node),
-        }
-    )
-
-
-def write_record(node: str, target: str, address: str) -> None:
-    """What iscsiadm would write after discovery of a node's target there."""
-    folder = RECORDS / "nodes" / target / f"{address},{layout.PORT},1"
-    folder.mkdir(parents=True)
-    settings = {
-        "node.name": target,
-        "node.tpgt": 1,
-        "node.startup": "manual",
-        "node.session.scan": "auto",
-        "node.session.timeo.replacement_timeout": layout.REPLACEMENT_SECONDS,
-        "node.conn[0].address": address,
-        "node.conn[0].port": layout.PORT,
-        "node.conn[0].timeo.noop_out_interval": 0,
-        "node.conn[0].timeo.noop_out_timeout": 0,
-    }
-    (folder / node).write_text(f"# BEGIN RECORD\n{_interface(node)}{_lines(settings)}# END RECORD\n")
+            target, address = layout.target(node, lun), portal or layout.address(node)
+            folder = base / "nodes" / target / f"{address},{layout.PORT},1"
+            folder.mkdir(parents=True)
+            settings = {
+                "node.name": target,
+                "node.tpgt": 1,
+                "node.startup": "manual",
+                "node.session.scan": "auto",
+                "node.session.timeo.replacement_timeout": layout.REPLACEMENT_SECONDS,
+                "node.conn[0].address": address,
+                "node.conn[0].port": layout.PORT,
+                "node.conn[0].timeo.noop_out_interval": 0,
+                "node.conn[0].timeo.noop_out_timeout": 0,
+            }
+            (folder / node).write_text(f"# BEGIN RECORD\n{interface}{_lines(settings)}# END RECORD\n")
 
 
 def _lines(settings: dict[str, object]) -> str:

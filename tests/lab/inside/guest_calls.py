@@ -8,7 +8,7 @@ import termios
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.inside import commands, disks, fabric, layout, many, nvme, pr, sequences, slow, target, transfers
+from tests.lab.inside import commands, disks, fabric, layout, nvme, pr, sequences, slow, target, transfers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +51,6 @@ def calls() -> dict[str, Callable[..., Any]]:
         "fabric_set_up_storage": fabric.set_up_storage,
         "fabric_cut": fabric.cut,
         "fabric_heal": fabric.heal,
-        "many_set_up": many.set_up,
-        "many_registered": many.registered,
-        "many_clear": many.clear,
         "make_slow": slow.make,
         "hold_writes": slow.hold_writes,
         "landed": slow.landed,

@@ -72,11 +72,6 @@ def twin(lun: str) -> str:
     return f"{lun}-twin"
 
 
-def many(count: int) -> list[Lun]:
-    """So many LUNs beside the others, sorted by identity."""
-    return [Lun(f"many-{number}", f"{number:06x}".ljust(VENDOR_SPECIFIC_DIGITS, "d")) for number in range(count)]
-
-
 def initiator(node: str) -> str:
     """A node's iSCSI name."""
     return f"{PREFIX}.host:{node}"
