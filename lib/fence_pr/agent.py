@@ -8,7 +8,7 @@ import time
 from . import __version__, child, log, options
 from .actions import perform
 from .actions.report import EXIT_FAILED, EXIT_OK, Report, answer
-from .errors import ABORTING, Notice, UsageError
+from .errors import ABORTING, FenceError, Notice, UsageError
 from .log import Log, one_line, write_line
 from .option_table import AGENT, LISTS
 
@@ -57,15 +57,10 @@ def _act(chosen: Options, messages: Log) -> int:
         time.sleep(chosen.seconds("delay"))
     started = time.monotonic()
     try:
-        ending = child.run(
-            lambda channel: perform.carry_out(chosen, channel).pack(),
-            perform.limit(chosen),
-            lambda kind, said: _hear(messages, kind, said),
-            _get_ready_to_speak,
-        )
-    except OSError as error:
+        ending = _work(chosen, messages, started)
+    except FenceError as error:
         os.close(0)  # where no file more may be open: the sentence is in one
-        messages.write(log.FAILURE, f"Failed: {Notice('not-started', {'answer': str(error)})}")
+        messages.write(log.FAILURE, f"Failed: {error}")
         return EXIT_FAILED
     report = _report(chosen, ending, time.monotonic() - started)
     given = answer(chosen.action(), report, chosen.text("separator"))
@@ -79,6 +74,26 @@ def _act(chosen: Options, messages: Log) -> int:
         messages.write(log.FAILURE, _unwritable())
         return EXIT_FAILED
     return given.exit_code
+
+
+def _work(chosen: Options, messages: Log, started: float) -> child.Ending:
+    """Raises FenceError if there can be no child, not even in place of the processes that write to files."""
+    try:
+        return _run(chosen, messages, started)
+    except FenceError:
+        if not messages.give_up_files():
+            raise
+    return _run(chosen, messages, started)
+
+
+def _run(chosen: Options, messages: Log, started: float) -> child.Ending:
+    limit = perform.limit(chosen)
+    return child.run(
+        lambda channel: perform.carry_out(chosen, channel).pack(),
+        None if limit is None else limit - (time.monotonic() - started),
+        lambda kind, said: _hear(messages, kind, said),
+        _get_ready_to_speak,
+    )
 
 
 def _hear(messages: Log, kind: int, said: Any) -> None:

@@ -14,8 +14,9 @@ import os
 import select
 import time
 
-from .errors import Abandoned, Notice
+from .errors import Abandoned, FenceError, Notice
 from .record import Record
+from .shortage import why_not_started
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _SIGKILL = 9
 _READ_BYTES = 65536
 _MOST_SECONDS = 1e6
 _MOMENT_SECONDS = 0.05
+# What another process frees meanwhile is soon there.
+_FORK_SECONDS, _FORK_PAUSE_SECONDS = 1.0, 0.1
 _ANNOUNCED, _FINISHED, _SAID, _RESULT, _CRASHED = range(5)
 
 
@@ -95,16 +98,10 @@ def run(
     work    returns plain values only (what `marshal` can carry)
     heard   called with STEP or COMMAND, and what the child says or announces
     silent  called once if a moment passes before the child says anything
+    Raises FenceError if there can be no child.
     """
     until = None if limit is None else time.monotonic() + limit
-    null = os.open("/dev/null", os.O_RDWR)
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        _be_child(work, Channel(writing, until), null)
-    os.close(writing)
-    os.close(null)
+    child, reading = _start(work, until)
     if not _speaks(reading, time.monotonic() + _MOMENT_SECONDS):
         silent()
     ending = _listen(reading, until, heard)
@@ -113,6 +110,38 @@ def run(
         os.kill(child, _SIGKILL)
     _reap(child)
     return ending
+
+
+def _start(work: Callable[[Channel], Any], until: float | None) -> tuple[int, int]:
+    """The child, and the descriptor that it is heard by. Raises FenceError."""
+    fds: list[int] = []
+    try:
+        fds += [os.open("/dev/null", os.O_RDWR)]
+        fds += os.pipe()
+        null, reading, writing = fds
+        child = _fork()
+        if child == 0:
+            os.close(reading)
+            _be_child(work, Channel(writing, until), null)
+    except OSError as error:
+        for fd in fds:
+            os.close(fd)
+        raise FenceError("not-started", answer=why_not_started(error)) from error
+    os.close(writing)
+    os.close(null)
+    return child, reading
+
+
+def _fork() -> int:
+    """As os.fork; where there is no room for a process just now it is tried again. Raises OSError."""
+    until = time.monotonic() + _FORK_SECONDS
+    while True:
+        try:
+            return os.fork()
+        except OSError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(_FORK_PAUSE_SECONDS)
 
 
 def _reap(child: int) -> None:

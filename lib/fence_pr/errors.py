@@ -159,6 +159,12 @@ class OutOfDescriptors(ReservationError):
     usual, kind = "out-of-descriptors", "too-many-open-files-told"
 
 
+class OutOfMemory(ReservationError):
+    """This machine had no memory for the command. It may or may not have been carried out."""
+
+    usual, kind = "out-of-memory", "no-memory"
+
+
 class PathFailure(ReservationError):
     """The command did not reach the target, or its answer did not come back."""
 

@@ -57,6 +57,16 @@ class Log:
         for it in filter(None, (self._debug, self._logfile)):
             it.end()
 
+    def give_up_files(self) -> bool:
+        """Write to no file any more, so that the processes that do it end; False if there was none."""
+        files = [it for it in (self._debug, self._logfile) if it and not it.problem]
+        self.end()
+        self._debug = self._logfile = None
+        for it in files:
+            it.give_up()
+            self.write(WARNING, str(it.problem))
+        return bool(files)
+
     def write(self, level: int, message: str) -> None:
         """One message, at FAILURE, WARNING, STEP or COMMAND. Standard error first: syslog may be slow to take it."""
         message = one_line(message)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import _thread
 import time
 
-from .errors import FenceError
+from .errors import FenceError, Notice
 from .record import Record
+from .shortage import lacking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,33 +60,48 @@ def in_time(work: Callable[[Item], Result], item: Item, patience: Patience) -> R
 def _in_threads(
     work: Callable[[Item], Result], items: list[Item], patience: Patience | None
 ) -> list[Result | FenceError]:
-    """A thread for each item. Where the system has no more of them, those that are there do the rest."""
+    """A thread for each item. Where the system has no more of them, those that are there do the rest.
+
+    Where it has none, this one does all, and nobody waits for less: better than nothing done.
+    """
     results: list[Result | FenceError] = [Unanswered() for _ in items]
     crashes: list[BaseException] = []
     left = list(range(len(items)))
     done = [_thread.allocate_lock() for _ in items]
 
-    def run() -> None:
-        while (position := _take(left)) is not None:
+    def run(until: float | None = None) -> None:
+        while (until is None or time.monotonic() < until) and (position := _take(left)) is not None:
             try:
-                results[position] = work(items[position])
-            except FenceError as error:
-                results[position] = error
+                results[position] = _outcome(work, items[position])
             except BaseException as error:  # handed to the caller, who would never see it otherwise
                 crashes.append(error)
             done[position].release()
 
     for lock in done:
         lock.acquire()
-    started, failure = _start(run, len(items))
+    started = _start(run, len(items))
     if started:
         _wait(done, patience)
+    else:
+        run(patience.until if patience else None)
     if crashes:
         raise crashes[0]
     while (position := _take(left)) is not None:
-        if failure:
-            results[position] = FenceError("not-begun", operation="start a thread", answer=failure)
+        if 0 < started < len(items):
+            fields = {"operation": "start a thread", "answer": Notice("no-thread", {}).pack()}
+            results[position] = FenceError("not-begun", **fields)
     return list(results)
+
+
+def _outcome(work: Callable[[Item], Result], item: Item) -> Result | FenceError:
+    try:
+        return work(item)
+    except FenceError as error:
+        return error
+    except (MemoryError, OSError) as error:
+        if not (lack := lacking(error)):
+            raise
+        return FenceError("machine-lacks", answer=lack.pack())
 
 
 def _take(left: list[int]) -> int | None:
@@ -95,16 +111,17 @@ def _take(left: list[int]) -> int | None:
         return None
 
 
-def _start(run: Callable[[], None], most: int) -> tuple[int, str]:
-    """Start so many threads; how many there are, and why not more."""
+def _start(run: Callable[[], None], most: int) -> int:
+    """Start so many threads; how many there are."""
     _thread.stack_size(_STACK_BYTES)
-    failures = []
+    started = 0
     for _ in range(most):
         try:
             _thread.start_new_thread(run, ())
-        except RuntimeError as error:
-            failures.append(str(error))
-    return most - len(failures), failures[0] if failures else ""
+            started += 1
+        except (RuntimeError, MemoryError):  # there may be room for one again in a moment
+            continue
+    return started
 
 
 def _wait(done: list[LockType], patience: Patience | None) -> None:

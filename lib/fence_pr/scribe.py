@@ -8,11 +8,18 @@ from __future__ import annotations
 import os
 import select
 import stat
+import time
 
 from .errors import Notice, UsageError
+from .shortage import why_not_started
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PATIENCE_SECONDS = 1.0  # for the file to be opened, and at the end for what is still to be written
 _MOST_BYTES = 65536
+_LOOKS, _LOOK_SECONDS = 10, 0.01  # for its end, which comes right after its last word
 _END = b"\0"  # no message has it
 _OPENED, _IS_A_DISK = 0, 255  # else the errno
 
@@ -26,17 +33,22 @@ class Scribe:
 
     def __init__(self, option: str, path: str, *, anew: bool) -> None:
         self.problem: Notice | None = None
-        self._lines = self._told = -1
+        self._file = {"option": option, "value": path}
+        self._lines = self._told = self._process = -1
+        answer: dict[str, Any] | str | None
         try:
-            self._lines, self._told = _start(path, anew=anew)
+            self._process, self._lines, self._told = _start(path, anew=anew)
             answer = self._answer()
         except OSError as error:
-            answer = error.strerror
+            answer = why_not_started(error)
         if answer:
-            self.problem = Notice("file-unopened", {"option": option, "value": path, "answer": answer})
+            self._is_not_written(answer)
             self._lines = -1
         elif answer is None:
-            raise UsageError("file-is-a-disk", option=option, value=path)
+            raise UsageError("file-is-a-disk", **self._file)
+
+    def _is_not_written(self, answer: dict[str, Any] | str) -> None:
+        self.problem = Notice("file-unopened", {**self._file, "answer": answer})
 
     def _answer(self) -> str | None:
         """Why the file cannot be written, "" if it can, None if it is a disk."""
@@ -56,6 +68,22 @@ class Scribe:
             self._send(_END)
             self._hear()
             self._lines = -1
+            self._reap()
+
+    def give_up(self) -> None:
+        """As `end`, because its process takes the place of one that is needed more."""
+        self.end()
+        self._is_not_written(Notice("no-process", {}).pack())
+
+    def _reap(self) -> None:
+        """What has ended and was not asked for takes a place among the processes."""
+        try:
+            for _ in range(_LOOKS):
+                if os.waitpid(self._process, os.WNOHANG)[0]:
+                    return
+                time.sleep(_LOOK_SECONDS)
+        except ChildProcessError:  # the caller ignores SIGCHLD
+            return
 
     def _send(self, data: bytes) -> None:
         try:
@@ -70,13 +98,14 @@ class Scribe:
         return os.read(self._told, 1) if waiting.poll(int(_PATIENCE_SECONDS * 1000)) else b""
 
 
-def _start(path: str, *, anew: bool) -> tuple[int, int]:
-    """Descriptors: for lines, and for what it says. Raises OSError."""
+def _start(path: str, *, anew: bool) -> tuple[int, int, int]:
+    """The process, and descriptors: for lines, and for what it says. Raises OSError."""
     null = os.open("/dev/null", os.O_RDWR)
     reading, lines = os.pipe()
     told, telling = os.pipe()
     caller = os.getpid()
-    if os.fork() == 0:
+    process = os.fork()
+    if process == 0:
         try:
             os.setsid()
             for stream in (0, 1, 2):
@@ -88,7 +117,7 @@ def _start(path: str, *, anew: bool) -> tuple[int, int]:
     for fd in (null, reading, telling):
         os.close(fd)
     os.set_blocking(lines, False)
-    return lines, told
+    return process, lines, told
 
 
 def _write_all(path: str, reading: int, telling: int, caller: int, *, anew: bool) -> None:

@@ -30,6 +30,7 @@ AT_THE_ROOT = {
         "nearest",
         "parallel",
         "record",
+        "shortage",
         "state_file",
     ],
 }

@@ -224,7 +224,7 @@ def test_a_check_for_which_there_is_no_process_is_never_well(
     done = Checked(disks, folder, PERSON)
     assert done.code == UNREADABLE
     assert len(done.said) == 2
-    assert "Resource temporarily unavailable" in done.said[0]
+    assert "no more processes may be started" in done.said[0]
 
 
 def test_a_fenced_disk_beside_one_that_cannot_be_read_is_a_reset(disks: Disks, folder: str) -> None:

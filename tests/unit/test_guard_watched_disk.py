@@ -552,7 +552,7 @@ def test_without_a_thread_for_them_returned_paths_are_told_of(storage: Storage, 
     world._wait(0)
     world.no_thread = RuntimeError("can't start new thread")
     assert world.guard.judge(paths=everybody)
-    assert any("returned paths are not registered: no thread for it: can't start" in text for text in world.said)
+    assert any("returned paths are not registered: no thread for it: no more threads" in text for text in world.said)
     assert storage.registers == []
 
 

@@ -140,4 +140,4 @@ def test_where_the_few_threads_hang_the_rest_was_not_begun(monkeypatch: pytest.M
     time.sleep(0.05)
     assert begun == [0, 1], "nor is it begun later"
     assert [isinstance(it, Unanswered) for it in results] == [True, True, False, False, False]
-    assert all(str(it).startswith("not begun: can't start new thread") for it in results[2:])
+    assert all(str(it).startswith("not begun: no more threads can be started, or") for it in results[2:])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fence_pr import agent, child, log, options, parallel, state_file
+from fence_pr import agent, child, options, state_file
 from fence_pr.actions.job import Job
 from fence_pr.actions.report import answer
 from fence_pr.bindings import Bindings
@@ -52,30 +51,6 @@ def test_at_the_limit_each_disk_is_named_with_what_it_did_not_answer(action: str
 def test_a_crash_is_told_line_by_line() -> None:
     given = answered("off", child.Ending(crash="Traceback\n  KeyError: 1"))
     assert given.failures == ("Failed: internal error: Traceback", "Failed: internal error:   KeyError: 1")
-
-
-@pytest.mark.promise(5)
-def test_without_a_process_nothing_is_done(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    def no_more(*_: object) -> None:
-        raise BlockingIOError(11, "Resource temporarily unavailable")
-
-    monkeypatch.setattr(child, "run", no_more)
-    monkeypatch.setattr(os, "close", lambda _fd: None)
-    assert agent._act(options.from_stdin(CALL % b"off"), log.Log(0, False, False)) == 1
-    assert "cannot start the process that works on the disks: [Errno 11]" in capfd.readouterr().err
-
-
-@pytest.mark.promise(5)
-def test_without_a_thread_a_disk_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_more(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(_thread, "start_new_thread", no_more)
-    results: list[Any] = parallel.on_each(lambda item: item, [1, 2])
-    assert [str(it) for it in results] == [
-        "not begun: can't start new thread; free memory or processes, or raise their limit (ulimit -u, TasksMax of the"
-        " unit), and try again"
-    ] * 2
 
 
 @pytest.mark.promise(8)

@@ -70,7 +70,7 @@ def test_without_a_process_for_it_there_is_no_file_and_nothing_else_fails(
     it = Scribe("debug_file", str(tmp_path / "file"), anew=False)
     it.write("one")
     it.end()
-    assert str(it.problem).partition(": no messages are written there: ")[2].startswith("Resource temporarily")
+    assert str(it.problem).partition(": no messages are written there: ")[2].startswith("no more processes may be")
 
 
 def test_it_does_not_outlive_whose_messages_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

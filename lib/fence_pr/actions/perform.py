@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from .. import files
-from ..errors import FenceError
+from ..errors import FenceError, Notice
 from ..option_table import FENCING_ACTION
+from ..shortage import lacking
 from ..storage import snapshot as types
 from .job import Job
 from .report import Report
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..child import Channel
-    from ..errors import Notice
     from ..options import Options
 
 
@@ -114,4 +114,8 @@ def carry_out(options: Options, channel: Channel) -> Report:
         report = action(asked.action)(job)
     except FenceError as error:
         report = Report.failed(*error.notices())
+    except (MemoryError, OSError) as error:
+        if not (lack := lacking(error)):
+            raise
+        report = Report.failed(Notice("machine-lacks", {"answer": lack.pack()}))
     return report.with_warnings(warnings)

@@ -85,9 +85,8 @@ def _findings(settings: Settings, identities: list[str], folder: str) -> list[Fo
 
     try:
         ending = child.run(work, _LIMIT_SECONDS, lambda _kind, _text: None)
-    except OSError as error:
-        not_started = Notice("not-started", {"answer": str(error)})
-        return [(identity, UNREADABLE, not_started.pack()) for identity in identities]
+    except FenceError as error:
+        return [(identity, UNREADABLE, error.notice().pack()) for identity in identities]
     if ending.result is not None:
         return list(ending.result)
     return [(identity, UNREADABLE, _why_unfinished(ending).pack()) for identity in identities]

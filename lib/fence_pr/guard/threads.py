@@ -34,8 +34,8 @@ class Threads:
         _thread.stack_size(_STACK_BYTES)
         try:
             self._start(self._run, ())
-        except RuntimeError as error:
-            raise FenceError("thread-not-started", answer=str(error)) from error
+        except (RuntimeError, MemoryError) as error:
+            raise FenceError("thread-not-started", answer=Notice("no-thread", {}).pack()) from error
 
     def put(self, worker: Worker) -> None:
         """Let it wait until `begin`."""

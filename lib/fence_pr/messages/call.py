@@ -10,7 +10,10 @@ _MEANT = "[ (did you mean '{near}'?)]"
 _CORRECT = "Correct the option; `--help` says what it takes."
 _SPELLING = "It is misspelt, or of another agent."
 _REFUSED = "The value is none that the option takes."
-_LIMIT = "free memory or processes, or raise their limit (ulimit -u, TasksMax of the unit), and try again"
+_LIMIT = (
+    "free memory, processes or files, or raise their limit (ulimit; MemoryMax, TasksMax, LimitNOFILE of the unit), and"
+    " try again"
+)
 
 FAILURES = {
     "plug-missing": (
@@ -156,7 +159,14 @@ FAILURES = {
         "cannot start the process that works on the disks: {answer}",
         _LIMIT,
         "Nothing was done.",
-        "A limit of processes or memory is reached.",
+        "A limit of processes, memory or files is reached.",
+        "",
+    ),
+    "machine-lacks": (
+        "cannot go on: {answer}",
+        _LIMIT,
+        "This machine could not do what comes next. What is done by then is done: a repetition goes on from there.",
+        "A limit of memory or files is reached.",
         "",
     ),
     "output-unwritable": (

@@ -151,6 +151,13 @@ FAILURES = {
         "This process, or the system, has too many files open.",
         "",
     ),
+    "out-of-memory": (
+        _ANSWER,
+        "free memory or raise its limit (MemoryMax of the unit), and try again",
+        "The kernel had no memory for the command.",
+        "The machine, or the limit of this process, is short of memory.",
+        "",
+    ),
     "no-persistence": (
         f"{_ANSWER}; the target cannot keep registrations over a power loss, which the kernel always asks for (APTPL)",
         "switch that on at the target, or use storage that can",
@@ -168,7 +175,7 @@ FAILURES = {
     "not-begun": (
         "not begun: {answer}",
         "free memory or processes, or raise their limit (ulimit -u, TasksMax of the unit), and try again",
-        "The system had no thread left for this disk, and those that it had were busy.",
+        "The system had no more threads, and those that it had were busy with other disks.",
         "A limit of processes or memory is reached.",
         "",
     ),

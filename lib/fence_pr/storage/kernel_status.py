@@ -115,6 +115,7 @@ _ERRNOS: dict[int, Verdict] = {
     errno.ETIMEDOUT: (errors.PathFailure, "transport-silent"),
     errno.EMFILE: (errors.OutOfDescriptors, "process-files-exhausted"),
     errno.ENFILE: (errors.OutOfDescriptors, "system-files-exhausted"),
+    errno.ENOMEM: (errors.OutOfMemory, "no-memory"),
     errno.EINTR: (errors.DeviceFailure, "cancelled-under-way"),
 }
 

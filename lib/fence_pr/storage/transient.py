@@ -10,6 +10,7 @@ another node may be spared. A conflict never passes: it is the other node's word
 | NVMe | 082h, 021h, 022h: not ready, interrupted, transport | 2 since Linux 6.2 | target |
 | NVMe | 302h, 303h: the controller is no way to the namespace (ANA) | | target |
 | NVMe | 370h, 371h, 007h: connecting, given up by this host | EAGAIN, EINTR; 0x10000 | initiator |
+| any | this machine has no memory, or no file, left | ENOMEM, ENFILE | initiator |
 | any | no path, none just now, it breaks | EAGAIN, ENODEV, ENXIO, ENOLINK, ETIMEDOUT, host byte | initiator |
 | SCSI | CHECK CONDITION in one number, the sense lost | 2; 0x2 and 0x8000002 up to Linux 6.1 | initiator |
 
@@ -31,7 +32,7 @@ _OF_TARGET = (
     "namespace-not-ready", "command-interrupted", "transport-error-that-passes",
 )  # fmt: skip
 _UNCLEAR, _UNTOLD = "error-or-attention", "check condition"
-_OF_INITIATOR = ("cancelled-under-way", "command-aborted", _UNCLEAR)
+_OF_INITIATOR = ("cancelled-under-way", "command-aborted", "no-memory", "system-files-exhausted", _UNCLEAR)
 _LASTING = ("ana-lost",)
 _STATUSES = {"busy": TARGET, "task set full": TARGET, "task aborted": TARGET, _UNTOLD: INITIATOR}
 
