@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from fence_pr.guard.options import CHECK, FORGET, RUN, parse
+from fence_pr.tool import options as tool
 from tests.documents import commands
 from tests.documents.commands import PROJECT, RUN_BY, UNIT, Command
 from tests.migration import guide
@@ -108,6 +109,13 @@ def test_a_manual_page_is_there(command: Command) -> None:
 def test_the_guard_understands_what_it_is_told(command: Command) -> None:
     """What it does then: tests/guard, and the tests of the guard in this folder."""
     assert parse(command.words[1:]).mode in (CHECK, FORGET, RUN)
+
+
+@pytest.mark.parametrize("command", ours("pr_fence"), ids=str)
+def test_the_tool_understands_what_it_is_told(command: Command) -> None:
+    """What it says then: the tests of the tool in this folder."""
+    called = tool.parse(command.words[1:])
+    assert called.subcommand or called.flag("help")
 
 
 @pytest.mark.parametrize("command", ours("systemctl"), ids=str)

@@ -1,0 +1,18 @@
+"""The tables of docs/pr_fence.md."""
+
+from __future__ import annotations
+
+from fence_pr.tool import options
+
+
+def parts() -> dict[str, list[str]]:
+    """The rows of each table."""
+    return {
+        "subcommands": ["| call | what it is for |", "|---|---|", *map(_row, options.SUBCOMMANDS)],
+        "exits": ["| exit code | meaning |", "|---|---|", *(f"| {code} | {text} |" for code, text in options.EXITS)],
+    }
+
+
+def _row(it: options.Subcommand) -> str:
+    words = it.words.replace("|", "\\|")
+    return f"| **{it.name}** {words} | {it.help} |"
