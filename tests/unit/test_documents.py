@@ -113,7 +113,7 @@ def test_the_guard_understands_what_it_is_told(command: Command) -> None:
 
 @pytest.mark.parametrize("command", ours("pr_fence"), ids=str)
 def test_the_tool_understands_what_it_is_told(command: Command) -> None:
-    """What it says then: the tests of the tool in this folder."""
+    """What it says then: the tests of the tool in this folder, and tests/tool."""
     called = tool.parse(command.words[1:])
     assert called.subcommand or called.flag("help")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fence_pr.option_table import Option
 
 WRONG: tuple[tuple[list[str], str], ...] = (
-    ([], "no subcommand: it is one of explain"),
+    ([], "no subcommand: it is one of show, "),
     (["explian", "no-keys"], "no subcommand is called 'explian' (did you mean 'explain'?)"),
     (["explain"], "'explain' needs more words: CODE"),
     (["explain", "--jsn", "no-keys"], "option --jsn is not recognised (did you mean '--json'?)"),

@@ -61,4 +61,5 @@ def text_of(report: dict[str, Any], style: Style = PLAIN) -> list[str]:
     """What a person reads of a report."""
     module = tool._module(report["subcommand"])
     found = module.text(report["found"], style) if report["found"] is not None else []
-    return [*found, *tool.remarks(report, style)]
+    remarks = tool.remarks(report, style)
+    return [*found, *([""] if found and remarks else []), *remarks]

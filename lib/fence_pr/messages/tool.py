@@ -45,6 +45,14 @@ FAILURES = {
         "It stands behind another subcommand than its own.",
         _CORRECT,
     ),
+    "fence-device-unknown": (
+        "option '{option}', value '{value}': the cluster has no such fence device of this agent[; it has {choices}]",
+        "",
+        "The name is not the id of a fence device with fence_pr_ioctl in the cluster's configuration, as far as that"
+        " could be read.",
+        _SPELLING,
+        "Name one that is told, or the disks themselves.",
+    ),
     "message-unknown": (
         f"no message is like '{{value}}'{_MEANT}",
         "",
@@ -54,7 +62,36 @@ FAILURES = {
     ),
 }
 
-WARNINGS: dict[str, tuple[str, str, str, str, str]] = {}
+WARNINGS = {
+    "cib-unread": (
+        "the cluster's configuration could not be read: {program}: {answer}",
+        "start the cluster here, or name the disks, and run this as root or as a member of haclient",
+        "Which disks the cluster has, and how names make keys there, is not known.",
+        "The cluster does not run here, or this user may not read its configuration.",
+        "",
+    ),
+    "not-root": (
+        "this user is not root: commands to disks, and what this node remembers of them, need root",
+        "run this as root",
+        "What is told is what an ordinary user can see.",
+        "Only root may send such commands and read the files of this agent.",
+        "",
+    ),
+    "nothing-in-time": (
+        "nothing came of it within the time limit, and no disk was being waited for",
+        "raise --timeout",
+        "The process that does the work was still busy.",
+        "The machine is overloaded, or Pacemaker's tool does not answer.",
+        "",
+    ),
+    "command-forbidden": (
+        "{operation} was not sent: this call only reads",
+        "report this",
+        "`pr_fence` sends nothing but reads where it only looks, whatever its code asks for.",
+        "A mistake in this program. The disk is as it was.",
+        "",
+    ),
+}
 
 STEPS = {
     "usage-of-tool": "'{program} --help' tells more",

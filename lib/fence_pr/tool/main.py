@@ -6,21 +6,25 @@ import json
 import os
 import time
 
-from .. import __version__, files
-from ..errors import Notice, UsageError
+from .. import __version__, child, files
+from ..errors import FenceError, Notice, UsageError
 from ..log import one_line, write_line
 from ..messages import sentences
 from . import report, terminal
-from .options import EXIT_CALL, EXIT_FINE, EXIT_UNEXAMINED, EXPLAIN, TOOL, help_text, parse, wants_json
+from .options import EXIT_CALL, EXIT_FINE, EXIT_UNEXAMINED, EXPLAIN, SHOW, TOOL, help_text, parse, wants_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
+    from ..child import Channel
     from .options import Call
     from .report import Json
     from .terminal import Style
 
+_WRONG_CALL = "wrong_call"
+_CLEAR_SCREEN = "\x1b[H\x1b[2J\x1b[3J"
 OUT, ERROR = 1, 2
 
 
@@ -52,11 +56,26 @@ def _document(call: Call) -> str:
 def _run(call: Call) -> int:
     """Raises UsageError."""
     module = _module(call.name())
-    return show(call, module, examine(call, module))
+    if not call.values.get("watch"):
+        return tell(call, module, examine(call, module))
+    code = EXIT_FINE
+    try:
+        while True:
+            made = examine(call, module)
+            if not call.flag("json") and os.isatty(OUT):
+                os.write(OUT, _CLEAR_SCREEN.encode())
+            code = tell(call, module, made)
+            time.sleep(call.seconds("interval"))
+    except KeyboardInterrupt:
+        return code
 
 
 def _module(name: str) -> ModuleType:
     """Where the subcommand is. Only its own code is loaded."""
+    if name == SHOW:
+        from . import show
+
+        return show
     assert name == EXPLAIN
     from . import explain
 
@@ -65,20 +84,57 @@ def _module(name: str) -> ModuleType:
 
 def examine(call: Call, module: ModuleType) -> Json:
     """The whole report. Raises UsageError."""
-    return report.complete(call.name(), module.examine(call), _now(), os.uname().nodename)
+    what = in_child(call, module.examine) if "timeout" in call.values else module.examine(call)
+    return report.complete(call.name(), what, _now(), os.uname().nodename)
+
+
+def in_child(call: Call, work: Callable[[Call, Channel], Json]) -> Json:
+    """What the work finds that touches disks, in a process of its own: this one must end in time, whatever hangs.
+
+    Raises UsageError if the work finds that the call is wrong.
+    """
+
+    def examine(channel: Channel) -> Json:
+        try:
+            return work(call, channel)
+        except UsageError as error:
+            return {_WRONG_CALL: error.notice().pack()}
+        except FenceError as error:
+            return report.examined(None, error.notices())
+
+    try:
+        ending = child.run(examine, call.seconds("timeout"), lambda _kind, _said: None)
+    except OSError as error:
+        return report.examined(None, [Notice("not-started", {"answer": str(error)})])
+    if ending.result is None:
+        return _unfinished(ending)
+    if _WRONG_CALL in ending.result:
+        wrong = Notice.unpack(ending.result[_WRONG_CALL])
+        raise UsageError(wrong.code, **wrong.fields)
+    result: Json = ending.result
+    return result
+
+
+def _unfinished(ending: child.Ending) -> Json:
+    if ending.pending is None:
+        answer = ending.lost.pack() if ending.lost else ending.crash.strip()
+        return report.examined(None, [Notice("internal-error", {"answer": answer})])
+    silent = [Notice("no-answer", {"disk": disk, "operation": it}) for disk, it in ending.pending.items()]
+    return report.examined(None, unseen=silent or [Notice("nothing-in-time", {})])
 
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def show(call: Call, module: ModuleType, made: Json) -> int:
+def tell(call: Call, module: ModuleType, made: Json) -> int:
     """Print a report; the exit code."""
     if call.flag("json"):
         lines = [json.dumps(made)]
     else:
         style = terminal.style(OUT)
-        lines = [*(module.text(made["found"], style) if made["found"] is not None else []), *remarks(made, style)]
+        told, remarked = [] if made["found"] is None else module.text(made["found"], style), remarks(made, style)
+        lines = [*told, *([""] if told and remarked else []), *remarked]
     for line in lines:
         write_line(OUT, line, seconds=None)
     code: int = made["exit_status"]

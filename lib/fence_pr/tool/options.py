@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import command_line, options
+from .. import command_line, option_table, options
 from ..errors import UsageError
 from ..nearest import nearest
 from ..option_table import FLAG, SECONDS, STRING, Option
@@ -17,7 +17,8 @@ SHORTDESC = "Look at shared disks with persistent reservations, and put them rig
 LONGDESC = """\
 pr_fence is for the person at the shell, beside the fence agent fence_pr_ioctl, and uses the same code: what it says \
 of a disk that disk has just said, over every path that answers.
-It works for any user as far as the rights go, and says what it could not see.
+A disk that hangs never hangs pr_fence: what does not answer within --timeout is named, and the rest is told. \
+It works for any user as far as the rights go, and says what it could not see. Commands to disks need root.
 Every subcommand takes --json: one JSON object of a documented form, which the text is made from."""
 
 EXIT_FINE, EXIT_WRONG, EXIT_CALL, EXIT_UNEXAMINED = range(4)
@@ -28,7 +29,8 @@ EXITS = (
     (EXIT_UNEXAMINED, "Nothing wrong was found, but something could not be examined."),
 )
 
-EXPLAIN = "explain"
+EXPLAIN, SHOW = "explain", "show"
+_DISK = "/dev/disk/by-id/wwn-0x60014051234567890123456789012345"
 
 
 class Subcommand(Record):
@@ -65,7 +67,43 @@ COMMON = (
     Option("help", FLAG, "Display help and exit; behind a subcommand: that one's", 55, "h"),
 )
 
+
+def _of_agent(name: str) -> Option:
+    """The agent's option of this name: what means the same is one option."""
+    return next(option for option in option_table.OPTIONS if option.name == name)
+
+
+# How names make keys, as the agent is told it.
+_KEYS = "key_value", "cluster_name", "other_nodes", "node_keys", "foreign_keys", "corosync_conf"
+KEYS = tuple(map(_of_agent, _KEYS))
+FENCE_DEVICE = Option("fence_device", STRING, "Id of the cluster's fence device whose disks and options hold; by"
+                      " default all of them, and for disks that are named the only one", 1, "", "", "id")  # fmt: skip
+TIMEOUT = Option("timeout", SECONDS, "Time limit; a disk that does not answer within it is named", 40, "", "10",
+                 "seconds")  # fmt: skip
+
 SUBCOMMANDS: tuple[Subcommand, ...] = (
+    Subcommand(
+        SHOW, "[DISK…]", 0, None,
+        "disks and nodes at a glance: who is registered, what is reserved, paths, foreign keys, and what 'status' says",
+        "A table of disks and nodes, and then each disk: its identity and kind; paths that are live, dead, or without"
+        " this node's registration; who is registered, and how often; the reservation, its holder, whether it is kept"
+        " over power loss; and where a node is neither ON nor OFF, why.\n"
+        "Without DISK: the disks of the cluster's fence devices, as cibadmin tells them, else every disk of this"
+        " machine that can be reserved. Names make keys as the only fence device says, or the options here. A foreign"
+        " key is one that nothing here explains.\n"
+        "Nothing is changed: reads are all that is sent.",
+        (
+            (f"{TOOL} {SHOW}", "The cluster's disks, or this machine's."),
+            (f"{TOOL} {SHOW} --watch", "The same, drawn anew until Ctrl-C."),
+            (f"{TOOL} {SHOW} {_DISK} --json", "One disk, for a program."),
+        ),
+        (
+            FENCE_DEVICE, *KEYS, TIMEOUT,
+            Option("watch", FLAG, "Draw anew until the tool is interrupted; with --json a line each time", 41, "w"),
+            Option("interval", SECONDS, "Time between two drawings of --watch", 42, "", "2", "seconds"),
+        ),
+        kind="disks",
+    ),
     Subcommand(
         EXPLAIN, "CODE… | TEXT", 1, None,
         "what a message of fence_pr_ioctl, pr_fence_guard or pr_fence means, where it comes from, and what to do",
