@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fence_pr import child
-from fence_pr.tool import show, sources
+from fence_pr.tool import plan, show, sources
+from fence_pr.tool.dry_run import DryNode
 from fence_pr.tool.reading import Reader
 from tests.model.target import Command, ModelDisk
 
@@ -54,6 +55,10 @@ class WorldReader(Reader):
         return self._world.targets[number].carry_out(self._node, command)
 
 
+class DryReader(DryNode, WorldReader):  # type: ignore[misc]
+    """The same, where steps are imagined."""
+
+
 class Unwatched:
     """A channel that nobody listens to."""
 
@@ -75,6 +80,7 @@ def put_in_place(
 ) -> None:
     """The tool runs on this node of the world. forks: in a child, as in earnest."""
     monkeypatch.setattr(show, "Reader", lambda seconds: reader(world, node, seconds))
+    monkeypatch.setattr(plan, "DryNode", lambda seconds: DryReader(world, node, seconds))
     monkeypatch.setattr(sources, "fence_devices", lambda _: configured)
     monkeypatch.setattr(sources, "reservable", lambda _: tuple(it.name for it in world.devices))
     in_here: Any = lambda work, *_: child.Ending(work(Unwatched()))  # noqa: E731

@@ -53,6 +53,13 @@ FAILURES = {
         _SPELLING,
         "Name one that is told, or the disks themselves.",
     ),
+    "disks-unknown": (
+        "no disk is named, and no fence device of this agent is known to the cluster here",
+        "name the disks, or call this where the cluster runs",
+        "Which disks are meant nobody can tell.",
+        "The cluster does not run here, or has no fence device with fence_pr_ioctl.",
+        "",
+    ),
     "message-unknown": (
         f"no message is like '{{value}}'{_MEANT}",
         "",
@@ -69,6 +76,15 @@ WARNINGS = {
         "Which disks the cluster has, and how names make keys there, is not known.",
         "The cluster does not run here, or this user may not read its configuration.",
         "",
+    ),
+    "nexus-told-otherwise": (
+        "the target tells that this node's registration with {own_key} is of another session or path: 'off' would ask"
+        " by REGISTER whether that is so, and be refused there if it is",
+        "run 'on' here",
+        "A plan does not send what 'off' asks by a REGISTER from this node's key to itself. Targets differ in how they"
+        " number their ports, so this word of theirs alone decides nothing.",
+        "This node's session was made anew since 'on' ran, or the path with the registration is dead.",
+        "Run `on` here; the monitor asks, too, and says whether it is so.",
     ),
     "not-root": (
         "this user is not root: commands to disks, and what this node remembers of them, need root",
@@ -94,5 +110,7 @@ WARNINGS = {
 }
 
 STEPS = {
+    "nexus-asked-by-register": "ask, by REGISTER from {own_key} to itself, whether that is this path's registration",
+    "multipathd-told": "have multipathd register the paths that return, with {own_key}",
     "usage-of-tool": "'{program} --help' tells more",
 }

@@ -11,7 +11,7 @@ from ..errors import FenceError, Notice, UsageError
 from ..log import one_line, write_line
 from ..messages import sentences
 from . import report, terminal
-from .options import EXIT_CALL, EXIT_FINE, EXIT_UNEXAMINED, EXPLAIN, SHOW, TOOL, help_text, parse, wants_json
+from .options import EXIT_CALL, EXIT_FINE, EXIT_UNEXAMINED, EXPLAIN, PLAN, SHOW, TOOL, help_text, parse, wants_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +76,10 @@ def _module(name: str) -> ModuleType:
         from . import show
 
         return show
+    if name == PLAN:
+        from . import plan
+
+        return plan
     assert name == EXPLAIN
     from . import explain
 

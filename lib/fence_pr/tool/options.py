@@ -29,7 +29,7 @@ EXITS = (
     (EXIT_UNEXAMINED, "Nothing wrong was found, but something could not be examined."),
 )
 
-EXPLAIN, SHOW = "explain", "show"
+EXPLAIN, PLAN, SHOW = "explain", "plan", "show"
 _DISK = "/dev/disk/by-id/wwn-0x60014051234567890123456789012345"
 
 
@@ -103,6 +103,21 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             Option("interval", SECONDS, "Time between two drawings of --watch", 42, "", "2", "seconds"),
         ),
         kind="disks",
+    ),
+    Subcommand(
+        PLAN, "on|off NODE [DISK…]", 2, None,
+        "what the agent's 'on' or 'off' would do now on this node, step by step, and what it would say",
+        "The agent's own code runs, on disks that are read and then only imagined to be changed: so the steps are those"
+        " that it would take, in its order. The disk that is named first decides, as in 'off' itself.\n"
+        "Without DISK: the disks of the cluster's fence devices, a call for each.\n"
+        "Nothing is changed, and nothing is sent that could: what 'off' would ask by a REGISTER that changes nothing is"
+        " told as a step. The exit status is 1 if the action would fail. What changes after this look is not known.",
+        (
+            (f"{TOOL} {PLAN} off node2", "Could this node fence node2, and what would that take?"),
+            (f"{TOOL} {PLAN} on node1 {_DISK}", "What would register this node, node1, there?"),
+        ),
+        (FENCE_DEVICE, *map(_of_agent, ("key", "type", "abort", "foreign")), *KEYS, TIMEOUT),
+        kind="disks", deeds=("on", "off"),
     ),
     Subcommand(
         EXPLAIN, "CODE… | TEXT", 1, None,
