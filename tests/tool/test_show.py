@@ -7,27 +7,16 @@ from typing import TYPE_CHECKING
 
 from tests.fencing import maps
 from tests.fencing.agent import key, succeed
-from tests.tool.pr_fence import TOOL, reported, reservations, states
+from tests.tool.pr_fence import CIB, TOOL, configure, reported, reservations, states
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
 
 FOREIGN = 0xBAD
-CIB = "/run/cib.xml"
-CONFIGURATION = """\
-<cib crm_feature_set="3.0.0" validate-with="pacemaker-3.0" epoch="1" num_updates="0" admin_epoch="0">
-  <configuration>
-    <crm_config/>
-    <nodes/>
-    <resources>
-      <primitive id="shared-disks" class="stonith" type="fence_pr_ioctl">
-        <instance_attributes id="options"><nvpair id="devices" name="devices" value="{devices}"/></instance_attributes>
-      </primitive>
-    </resources>
-    <constraints/>
-  </configuration>
-  <status/>
-</cib>
+DEVICE = """\
+<primitive id="shared-disks" class="stonith" type="fence_pr_ioctl">
+  <instance_attributes id="options"><nvpair id="devices" name="devices" value="{devices}"/></instance_attributes>
+</primitive>
 """
 
 
@@ -63,8 +52,7 @@ def test_it_shows_what_the_target_says_and_changes_nothing(lab: Cluster) -> None
 
 def test_without_names_it_is_what_pacemaker_has_configured(lab: Cluster) -> None:
     unfence(lab)
-    configuration = CONFIGURATION.format(devices=f"{lab.n1.by_id('a')} {lab.n1.by_id('b')}")
-    lab.n1.run(["sh", "-c", f"cat > {CIB}"], stdin=configuration, check=True)
+    configure(lab.n1, DEVICE.format(devices=f"{lab.n1.by_id('a')} {lab.n1.by_id('b')}"))
     report = reported(lab.n1, "show", CIB_file=CIB)
     assert {it["name"] for it in report["found"]["disks"]} == {lab.n1.by_id(lun) for lun in "ab"}
     assert {it["fence_device"] for it in report["found"]["disks"]} == {"shared-disks"}

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fence_pr import child
-from fence_pr.tool import plan, show, sources
+from fence_pr.actions.this_node import ThisNode
+from fence_pr.tool import plan, repair, show, sources
 from fence_pr.tool.dry_run import DryNode
 from fence_pr.tool.reading import Reader
 from tests.model.target import Command, ModelDisk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pytest
 
     from fence_pr.storage.device import Device
@@ -23,14 +22,11 @@ if TYPE_CHECKING:
 FORKS = child.run
 
 
-class WorldReader(Reader):
-    """A node of the world. opened: what is done before a disk is opened."""
+class OfWorld(ThisNode):
+    """A node of the world."""
 
-    def __init__(self, world: World, node: str, seconds: float) -> None:
-        kept = world.nodes[node]
-        super().__init__(seconds, state_folder=str(kept.state), lasting_folder=str(kept.lasting))
-        self._world, self._node = world, node
-        self.opened: Callable[[Device], None] = lambda _: None
+    _world: World
+    _node: str
 
     def names(self) -> tuple[str, frozenset[str]]:
         return self._node, frozenset()
@@ -41,7 +37,6 @@ class WorldReader(Reader):
 
     def open(self, found: Device, watch: Any, _patience: object) -> Any:
         watch.announce(found.label(), "open")
-        self.opened(found)
         self.send(found, Command("open"))
         watch.finished(found.label())
         return ModelDisk(found, self.send)
@@ -53,6 +48,24 @@ class WorldReader(Reader):
             self._world.faults[number](command)
         self._world.sent.append((number, command))
         return self._world.targets[number].carry_out(self._node, command)
+
+
+class WorldReader(OfWorld, Reader):
+    """The same, as one that only looks has it."""
+
+    def __init__(self, world: World, node: str, seconds: float) -> None:
+        kept = world.nodes[node]
+        super().__init__(seconds, state_folder=str(kept.state), lasting_folder=str(kept.lasting))
+        self._world, self._node = world, node
+
+
+class WorldNode(OfWorld):
+    """The same, as one that writes files has it."""
+
+    def __init__(self, world: World, node: str) -> None:
+        kept = world.nodes[node]
+        super().__init__(state_folder=str(kept.state), lasting_folder=str(kept.lasting))
+        self._world, self._node = world, node
 
 
 class DryReader(DryNode, WorldReader):  # type: ignore[misc]
@@ -81,6 +94,7 @@ def put_in_place(
     """The tool runs on this node of the world. forks: in a child, as in earnest."""
     monkeypatch.setattr(show, "Reader", lambda seconds: reader(world, node, seconds))
     monkeypatch.setattr(plan, "DryNode", lambda seconds: DryReader(world, node, seconds))
+    monkeypatch.setattr(repair, "ThisNode", lambda: WorldNode(world, node))
     monkeypatch.setattr(sources, "fence_devices", lambda _: configured)
     monkeypatch.setattr(sources, "reservable", lambda _: tuple(it.name for it in world.devices))
     in_here: Any = lambda work, *_: child.Ending(work(Unwatched()))  # noqa: E731

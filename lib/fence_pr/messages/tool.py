@@ -60,6 +60,55 @@ FAILURES = {
         "The cluster does not run here, or has no fence device with fence_pr_ioctl.",
         "",
     ),
+    "disk-in-use": (
+        "it is in use: {users}",
+        "end that first; --force does it nevertheless",
+        "Repairing would take a disk away that the cluster, or this machine, works with. Nothing was changed.",
+        "A fence device names the disk, known nodes are registered, or it is mounted or open for writing here.",
+        "Stop what uses it, and take the disk out of the fence device ([procedures.md](procedures.md)).",
+    ),
+    "identity-unconfirmed": (
+        "its identity was not confirmed: it is {identity}[, and not '{value}']",
+        "",
+        "What cannot be taken back is done only to a disk whose identity somebody has typed. Nothing was changed.",
+        "There was no terminal to ask on, or another identity was given.",
+        "Look at the disk's identity; if it is the one that is meant, say it with `--yes`.",
+    ),
+    "not-registered-here": (
+        "this node's key {own_key} is not registered: there is nothing to leave",
+        "look at the disk with 'pr_fence show'",
+        "Nothing was changed.",
+        "This node was fenced there, has left before, or `on` has never run.",
+        "",
+    ),
+    "last-to-leave": (
+        "no other node is registered: with this registration the reservation ends, and every node can write",
+        "let another node join first; --force does it nevertheless",
+        "A reservation lasts only as long as a registration. Nothing was changed.",
+        "All other nodes have left or were fenced.",
+        "",
+    ),
+    "not-handed-over": (
+        "the reservation could not be handed over to the other registrants: {answer}; this node is still registered",
+        "fence this node from another one in place of leaving: 'off' there takes the reservation over",
+        "Leaving would have ended the reservation for a moment, in which whoever was fenced could write.",
+        "The target does not let a holder change the type of its own reservation.",
+        "",
+    ),
+    "still-there": (
+        "it is not done: {answer}",
+        "look at the disk with 'pr_fence show', and repair it from a node whose paths all answer",
+        "After the last command the disk was read again, and what was to go is still there.",
+        "A dead path keeps a registration, or another node registered meanwhile.",
+        "",
+    ),
+    "holder-is-another": (
+        "the reservation is not held alone with key {key}: it is {type}[, held with {holder_key}]",
+        "name the key that holds it; who holds a reservation among registrants is fenced with 'off'",
+        "`release` ends a reservation that nodes cannot share. Nothing was changed.",
+        "Another key was meant, or the reservation has ended meanwhile.",
+        "",
+    ),
     "message-unknown": (
         f"no message is like '{{value}}'{_MEANT}",
         "",
@@ -81,10 +130,9 @@ WARNINGS = {
         "the target tells that this node's registration with {own_key} is of another session or path: 'off' would ask"
         " by REGISTER whether that is so, and be refused there if it is",
         "run 'on' here",
-        "A plan does not send what 'off' asks by a REGISTER from this node's key to itself. Targets differ in how they"
-        " number their ports, so this word of theirs alone decides nothing.",
-        "This node's session was made anew since 'on' ran, or the path with the registration is dead.",
-        "Run `on` here; the monitor asks, too, and says whether it is so.",
+        "A plan does not send that REGISTER. Targets number ports differently: their word alone decides nothing.",
+        "This node's session was made anew since `on` ran, or the path with the registration is dead.",
+        "",
     ),
     "not-root": (
         "this user is not root: commands to disks, and what this node remembers of them, need root",
@@ -111,6 +159,13 @@ WARNINGS = {
 
 STEPS = {
     "nexus-asked-by-register": "ask, by REGISTER from {own_key} to itself, whether that is this path's registration",
+    "named-by-fence-device": "fence device {name} names it",
+    "nodes-are-registered": "nodes of the cluster are registered: {nodes}",
+    "unregistering": "unregister {own_key}",
+    "handing-over": "preempt {own_key} with itself, {type}: all registrants hold the reservation",
+    "clearing": "clear with {own_key}",
+    "releasing": "release with {own_key}, {type}",
+    "taking-over": "preempt {holder_key} with {own_key}, {type}",
     "multipathd-told": "have multipathd register the paths that return, with {own_key}",
     "usage-of-tool": "'{program} --help' tells more",
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..parallel import Patience
     from ..storage.device import Device
-    from ..storage.disk import Judge, Watch
+    from ..storage.disk import Judge, Path, Watch
     from ..storage.pr_ioctl import Capabilities
 
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -94,6 +94,10 @@ class DryDisk(Disk):
 
     def abort_harm(self) -> Notice | None:
         return self._disk.abort_harm()
+
+    def paths(self) -> Sequence[Path]:
+        """None: through a path disks can be changed."""
+        return []
 
     def live_paths(self) -> int:
         return self._disk.live_paths()

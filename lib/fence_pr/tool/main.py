@@ -7,11 +7,23 @@ import os
 import time
 
 from .. import __version__, child, files
-from ..errors import FenceError, Notice, UsageError
+from ..errors import FenceError, Notice, NotPermitted, UsageError
 from ..log import one_line, write_line
 from ..messages import sentences
 from . import report, terminal
-from .options import EXIT_CALL, EXIT_FINE, EXIT_UNEXAMINED, EXPLAIN, PLAN, SHOW, TOOL, help_text, parse, wants_json
+from .options import (
+    EXIT_CALL,
+    EXIT_FINE,
+    EXIT_UNEXAMINED,
+    EXPLAIN,
+    PLAN,
+    REPAIR,
+    SHOW,
+    TOOL,
+    help_text,
+    parse,
+    wants_json,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +69,10 @@ def _run(call: Call) -> int:
     """Raises UsageError."""
     module = _module(call.name())
     if not call.values.get("watch"):
-        return tell(call, module, examine(call, module))
+        made = examine(call, module)
+        if call.name() == REPAIR and made["exit_status"] == EXIT_FINE and not made["found"]["done"]:
+            made = examine(module.confirmed(call, made, terminal.style(ERROR)), module)
+        return tell(call, module, made)
     code = EXIT_FINE
     try:
         while True:
@@ -80,6 +95,10 @@ def _module(name: str) -> ModuleType:
         from . import plan
 
         return plan
+    if name == REPAIR:
+        from . import repair
+
+        return repair
     assert name == EXPLAIN
     from . import explain
 
@@ -103,6 +122,8 @@ def in_child(call: Call, work: Callable[[Call, Channel], Json]) -> Json:
             return work(call, channel)
         except UsageError as error:
             return {_WRONG_CALL: error.notice().pack()}
+        except NotPermitted as error:
+            return report.examined(None, unseen=error.notices())
         except FenceError as error:
             return report.examined(None, error.notices())
 

@@ -29,7 +29,8 @@ EXITS = (
     (EXIT_UNEXAMINED, "Nothing wrong was found, but something could not be examined."),
 )
 
-EXPLAIN, PLAN, SHOW = "explain", "plan", "show"
+EXPLAIN, PLAN, REPAIR, SHOW = "explain", "plan", "repair", "show"
+_MAP = "/dev/mapper/mpatha"
 _DISK = "/dev/disk/by-id/wwn-0x60014051234567890123456789012345"
 
 
@@ -120,6 +121,32 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         kind="disks", deeds=("on", "off"),
     ),
     Subcommand(
+        REPAIR, "leave|clear|release DISK", 2, 2,
+        "put a disk right: this node leaves it, all registrations go, or a dead host's reservation ends",
+        "leave: this node goes out in order. It hands the reservation over to the other registrants if it holds it,"
+        " forgets the state file that the guard goes by, and unregisters; at no moment whoever was shut out can write."
+        " Refused to the last registrant.\n"
+        "clear: all registrations and the reservation go, of a disk that no cluster uses.\n"
+        "release: the reservation that a dead host holds alone (write exclusive, or exclusive access) ends, and its"
+        " registration goes. --holder names its key. Make sure first that the host is switched off.\n"
+        "Each shows what stands there, and does nothing before the disk's identity was typed, on the terminal or with"
+        " --yes. Each refuses while the cluster or this machine uses the disk. And each reads the disk afterwards: the"
+        " exit status is 0 only if that shows that it is done.",
+        (
+            (f"{TOOL} {REPAIR} leave {_DISK}", "Take this node out, after its identity was typed."),
+            (f"{TOOL} {REPAIR} clear {_MAP} --yes=naa.60014051234567890123456789012345", "For a script."),
+            (f"{TOOL} {REPAIR} release {_DISK} --holder=0x77", "A machine with this key is gone for good."),
+        ),
+        (
+            Option("yes", STRING, "The disk's identity, as 'show' tells it: do it without asking", 2, "", "",
+                   "identity"),
+            Option("force", FLAG, "Do it although the disk is in use, or this node is the last to leave", 3),
+            Option("holder", STRING, "release: the key that holds the reservation, hexadecimal", 4, "", "", "key"),
+            FENCE_DEVICE, *KEYS, TIMEOUT,
+        ),
+        kind="disks", deeds=("leave", "clear", "release"),
+    ),
+    Subcommand(
         EXPLAIN, "CODE… | TEXT", 1, None,
         "what a message of fence_pr_ioctl, pr_fence_guard or pr_fence means, where it comes from, and what to do",
         "A message is named by its code, as docs/messages.md lists it, or by its text, as it stands in a log, with or"
@@ -162,6 +189,10 @@ class Call(Record):
     def name(self) -> str:
         """The subcommand's name, "" if there is none."""
         return self.subcommand.name if self.subcommand else ""
+
+    def with_value(self, name: str, value: str) -> Call:
+        """The same call with another value."""
+        return Call(self.subcommand, self.words, {**self.values, name: value}, self.given | {name})
 
     def flag(self, name: str) -> bool:
         """Whether the flag is given."""

@@ -32,7 +32,7 @@ def lines(found: Json, style: Style) -> list[str]:
     if found["disks"]:
         told += ["", *_table(found, style)]
     for disk in found["disks"]:
-        entries = _disk(disk, style)
+        entries = of_disk(disk, style)
         told += ["", *entries] if len(entries) > 1 else []
     if found["without_reservations"]:
         told += ["", *style.entry("without reservations", ", ".join(found["without_reservations"]), 0, 22)]
@@ -123,7 +123,7 @@ def _state(disk: Json, node: str) -> Cell:
     return f"{state}{_HOLDER if holds else ''}{times}", _COLOURS.get(state, terminal.BAD)
 
 
-def _disk(disk: Json, style: Style) -> list[str]:
+def of_disk(disk: Json, style: Style) -> list[str]:
     alias = "" if disk["device"] in ("", disk["name"]) else f" ({disk['device']})"
     told = [one_line(f"{disk['name']}{alias}")]
     entries: list[tuple[str, str]] = []

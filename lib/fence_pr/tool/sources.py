@@ -45,11 +45,13 @@ class Sources(Record):
 
     unasked     why the cluster's configuration could not be read, where there is a cluster
     everything  no disk was named, and none configured
+    configured  every fence device
     """
 
     sources: tuple[Source, ...]
     unasked: tuple[Notice, ...] = ()
     everything: bool = False
+    configured: tuple[FenceDevice, ...] = ()
 
 
 def find(call: Call, names: tuple[str, ...], folder: str = "/sys/block") -> Sources:
@@ -68,7 +70,7 @@ def find(call: Call, names: tuple[str, ...], folder: str = "/sys/block") -> Sour
     chosen = _chosen(call.values["fence_device"], devices)
     if names:
         only = chosen[0] if len(chosen) == 1 else FenceDevice("", {})
-        return Sources((_source(call, only, names),), unasked)
+        return Sources((_source(call, only, names),), unasked, configured=devices)
     if found := tuple(_source(call, it, it.disks()) for it in chosen if it.disks()):
         return Sources(found, unasked)
     every = reservable(folder)
