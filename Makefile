@@ -23,8 +23,8 @@ $(foreach room,$(rooms),$(call $(1),644,$(wildcard lib/$(room)/*.py),$(libdir)/$
 $(call $(1),644,$(wildcard man/*.8),$(mandir)/man8)
 $(call $(1),644,$(wildcard completion/*),$(completionsdir))
 $(call $(1),644,$(wildcard tmpfiles.d/*.conf),$(tmpfilesdir))
-$(call $(1),644,$(wildcard systemd/*.service),$(unitdir))
-$(call $(1),644,$(wildcard schema/*.json),$(schemadir))
+$(call $(1),644,$(wildcard systemd/*.service systemd/*.timer),$(unitdir))
+$(call $(1),644,$(wildcard schema/*.json monitoring/*.yml),$(schemadir))
 $(call $(1),644,$(wildcard *.md),$(docdir))
 $(call $(1),644,$(wildcard docs/*.md),$(docdir)/docs)
 $(call $(1),644,$(wildcard docs/pictures/*.svg),$(docdir)/docs/pictures)
@@ -90,7 +90,7 @@ install: install-files ## programs, modules with byte code, man pages, completio
 install-files: ## the same without byte code, for packagers whose tools compile Python themselves
 	rm -rf $(modules)/__pycache__ $(modules)/*/__pycache__ $(stale) $(stale_rooms)
 	$(call each,put)
-	$(if $(filter-out /usr/sbin,$(sbindir)),sed -i "s|=/usr/sbin/|=$(sbindir)/|" $(DESTDIR)$(unitdir)/pr_fence_guard.service)
+	$(if $(filter-out /usr/sbin,$(sbindir)),sed -i "s|=/usr/sbin/|=$(sbindir)/|" $(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(wildcard systemd/*.service))))
 
 uninstall: ## take away what install brought
 	$(call each,drop)

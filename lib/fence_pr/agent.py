@@ -66,18 +66,29 @@ def _act(chosen: Options, messages: Log) -> int:
         os.close(0)  # where no file more may be open: the sentence is in one
         messages.write(log.FAILURE, f"Failed: {Notice('not-started', {'answer': str(error)})}")
         return EXIT_FAILED
-    report = _report(chosen, ending, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    report = _report(chosen, ending, seconds)
     given = answer(chosen.action(), report, chosen.text("separator"))
     printed = all(messages.answer(line) for line in given.out)
     for line in given.failures:
         messages.write(log.FAILURE, line)
     for line in given.warnings:
         messages.write(log.WARNING, line)
+    if chosen.action() in ("on", "off"):
+        _note(chosen, report, seconds)
     if not printed and chosen.action() in LISTS:
         # Of the other actions the exit code is the answer.
         messages.write(log.FAILURE, _unwritable())
         return EXIT_FAILED
     return given.exit_code
+
+
+def _note(chosen: Options, report: Report, seconds: float) -> None:
+    """For metrics, after everything is said."""
+    from . import last_action
+
+    node = chosen.plug() or chosen.text("key") or chosen.text("node")
+    last_action.save(last_action.LastAction(chosen.action(), node, report.ok, seconds, time.time()))
 
 
 def _hear(messages: Log, kind: int, said: Any) -> None:
@@ -92,6 +103,7 @@ def _get_ready_to_speak() -> None:
     """The disk that this program lies on may be one of those that hang: then nothing more can be read. Called when the
     child begins with a disk: what a call takes that comes to none is not read, and the child is not held up.
     """
+    from . import last_action  # noqa: F401
     from .messages import sentences
 
     sentences.load(guard=False)

@@ -27,6 +27,7 @@ AT_THE_ROOT = {
         "files",
         "key_form",
         "keys",
+        "last_action",
         "nearest",
         "parallel",
         "record",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from fence_pr.tool import options
+from fence_pr.tool import metrics, options
 
 
 def parts() -> dict[str, list[str]]:
     """The rows of each table."""
     return {
         "subcommands": ["| call | what it is for |", "|---|---|", *map(_row, options.SUBCOMMANDS)],
-        "exits": ["| exit code | meaning |", "|---|---|", *(f"| {code} | {text} |" for code, text in options.EXITS)],
+        "metrics": ["| metric | meaning |", "|---|---|", *(f"| `{it}` | {s} |" for it, s in metrics.HELP.items())],
+        "exits": ["| exit code | meaning |", "|---|---|", *(f"| {code} | {said} |" for code, said in options.EXITS)],
     }
 
 

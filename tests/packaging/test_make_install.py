@@ -23,6 +23,11 @@ EXPECTED = {
     "usr/sbin/pr_fence_guard": "pr_fence_guard",
     "usr/sbin/pr_fence": "pr_fence",
     "usr/lib/systemd/system/pr_fence_guard.service": "systemd/pr_fence_guard.service",
+    **{
+        f"usr/lib/systemd/system/{unit}": f"systemd/{unit}"
+        for unit in ("pr_fence_metrics.service", "pr_fence_metrics.timer")
+    },
+    "usr/share/fence_pr_ioctl/pr_fence.rules.yml": "monitoring/pr_fence.rules.yml",
     "usr/share/man/man8/fence_pr_ioctl.8": "man/fence_pr_ioctl.8",
     "usr/share/man/man8/pr_fence_guard.8": "man/pr_fence_guard.8",
     "usr/share/man/man8/pr_fence.8": "man/pr_fence.8",
@@ -139,6 +144,8 @@ def test_the_unit_starts_the_guard_where_it_is(tmp_path: Path) -> None:
         (start,) = re.findall("^ExecStart=(.*)$", unit, re.MULTILINE)
         assert start.split()[0] == f"{prefix}/sbin/pr_fence_guard"
         assert re.findall("^EnvironmentFile=-(/[a-z]*)/", unit, re.MULTILINE) == ["/etc", "/etc"]
+        metrics = (tmp_path / f"{prefix[1:]}/lib/systemd/system/pr_fence_metrics.service").read_text()
+        assert f"\nExecStart={prefix}/sbin/pr_fence metrics " in metrics
 
 
 def test_the_folders_at_boot_are_the_agents() -> None:

@@ -120,8 +120,10 @@ def test_the_tool_understands_what_it_is_told(command: Command) -> None:
 
 @pytest.mark.parametrize("command", ours("systemctl"), ids=str)
 def test_a_unit_that_a_person_enables_can_be_enabled(command: Command) -> None:
-    unit = (PROJECT / f"systemd/{command.text.split()[-1]}.service").read_text()
+    name, _, kind = command.text.split()[-1].partition(".")
+    unit = (PROJECT / f"systemd/{name}.{kind or 'service'}").read_text()
     assert re.search(r"\[Install\]\nWantedBy=", unit)
+    unit = (PROJECT / f"systemd/{name}.service").read_text()
     started = re.search(r"^ExecStart=/usr/sbin/(\S+)", unit, re.MULTILINE)
     assert started
     assert (PROJECT / started[1]).exists()

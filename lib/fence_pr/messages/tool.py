@@ -102,6 +102,13 @@ FAILURES = {
         "A dead path keeps a registration, or another node registered meanwhile.",
         "",
     ),
+    "metrics-unwritable": (
+        "the metrics cannot be written: {answer}",
+        "name another file with --output",
+        "The file is as it was.",
+        "Its folder is missing or read-only, or this user may not write there.",
+        "",
+    ),
     "holder-is-another": (
         "the reservation is not held alone with key {key}: it is {type}[, held with {holder_key}]",
         "name the key that holds it; who holds a reservation among registrants is fenced with 'off'",

@@ -16,6 +16,7 @@ from .options import (
     EXIT_FINE,
     EXIT_UNEXAMINED,
     EXPLAIN,
+    METRICS,
     PLAN,
     REPAIR,
     SHOW,
@@ -99,6 +100,10 @@ def _module(name: str) -> ModuleType:
         from . import repair
 
         return repair
+    if name == METRICS:
+        from . import metrics
+
+        return metrics
     assert name == EXPLAIN
     from . import explain
 
@@ -154,10 +159,17 @@ def _now() -> str:
 
 def tell(call: Call, module: ModuleType, made: Json) -> int:
     """Print a report; the exit code."""
+    style = terminal.style(OUT)
+    if call.values.get("output") and made["found"] is not None:
+        made = module.write(made, style)
     if call.flag("json"):
         lines = [json.dumps(made)]
+    elif call.name() == METRICS:
+        # What stands beside the metrics would make them unreadable.
+        for line in remarks(made, terminal.style(ERROR)):
+            write_line(ERROR, line)
+        lines = [] if call.values["output"] or made["found"] is None else module.text(made["found"], style)
     else:
-        style = terminal.style(OUT)
         told, remarked = [] if made["found"] is None else module.text(made["found"], style), remarks(made, style)
         lines = [*told, *([""] if told and remarked else []), *remarked]
     for line in lines:

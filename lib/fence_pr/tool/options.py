@@ -29,7 +29,7 @@ EXITS = (
     (EXIT_UNEXAMINED, "Nothing wrong was found, but something could not be examined."),
 )
 
-EXPLAIN, PLAN, REPAIR, SHOW = "explain", "plan", "repair", "show"
+EXPLAIN, METRICS, PLAN, REPAIR, SHOW = "explain", "metrics", "plan", "repair", "show"
 _MAP = "/dev/mapper/mpatha"
 _DISK = "/dev/disk/by-id/wwn-0x60014051234567890123456789012345"
 
@@ -145,6 +145,22 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             FENCE_DEVICE, *KEYS, TIMEOUT,
         ),
         kind="disks", deeds=("leave", "clear", "release"),
+    ),
+    Subcommand(
+        METRICS, "[DISK…]", 0, None,
+        "what show reads, as numbers for Prometheus (OpenMetrics), and how the last on and off on this node ended",
+        "On standard output, or with --output in a file for the node exporter's textfile collector, which is replaced"
+        " as a whole. The timer pr_fence_metrics.timer does that once a minute. Alert rules are installed with it.\n"
+        "What is wrong goes to standard error.",
+        (
+            (f"{TOOL} {METRICS}", "On standard output."),
+            (f"{TOOL} {METRICS} --output=/var/lib/prometheus/node-exporter/pr_fence.prom", "For the node exporter."),
+        ),
+        (
+            Option("output", STRING, "Write to this file in place of standard output", 2, "", "", "file"),
+            FENCE_DEVICE, *KEYS, TIMEOUT,
+        ),
+        kind="disks",
     ),
     Subcommand(
         EXPLAIN, "CODE… | TEXT", 1, None,
