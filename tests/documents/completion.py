@@ -45,7 +45,7 @@ def _offered(options: tuple[Option, ...]) -> list[str]:
 
 def _words_of(it: tool.Subcommand) -> str:
     deeds = f"deeds=({' '.join(it.deeds)}) " if it.deeds else ""
-    return f"{deeds}kind={it.kind}"
+    return f"{deeds}kind={it.kind}" + (f" behind={it.behind}" if it.behind else "")
 
 
 def _dashed(option: Option, names: tuple[str, ...]) -> list[str]:

@@ -72,6 +72,7 @@ def test_the_text_is_a_table_and_each_disk(world: World, capfd: pytest.CaptureFi
     assert text[0] == "Cluster lab, this is n1; 2 disks"
     assert text[2].split() == ["DISK", "PATHS", "RESERVED", "n1", "n2", "n3", "FOREIGN"]
     assert text[3].split() == ["sdz", "1/1", "WERO", "ON*", "ON", "OFF", "-"]
+    assert text[5].split() == ["status", "ON", "ON", "OFF"]
     assert "* holds the reservation" in text
     assert f"  registered    {', '.join(text_of_keys(world))}"[:100] in "\n".join(text)
     assert "  reserved      write exclusive, registrants only, held by n1; kept over power loss" in text

@@ -45,6 +45,7 @@ class Subcommand(Record):
     options  those that it takes, beside COMMON
     kind     what completion offers for a word: disks, nodes or text
     deeds    what the first word may be; () if it may be anything
+    behind   what completion offers behind the first word, where that is one of deeds; "" for the same as elsewhere
     examples calls, and what each is for
     """
 
@@ -58,6 +59,7 @@ class Subcommand(Record):
     options: tuple[Option, ...] = ()
     kind: str = "text"
     deeds: tuple[str, ...] = ()
+    behind: str = ""
 
 
 JSON = Option("json", FLAG, "Print one JSON object in place of text; its form: docs/pr_fence.md, and the JSON schema"
@@ -118,7 +120,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             (f"{TOOL} {PLAN} on node1 {_DISK}", "What would register this node, node1, there?"),
         ),
         (FENCE_DEVICE, *map(_of_agent, ("key", "type", "abort", "foreign")), *KEYS, TIMEOUT),
-        kind="disks", deeds=("on", "off"),
+        kind="disks", deeds=("on", "off"), behind="nodes",
     ),
     Subcommand(
         REPAIR, "leave|clear|release DISK", 2, 2,

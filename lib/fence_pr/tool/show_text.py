@@ -59,6 +59,11 @@ def _table(found: Json, style: Style) -> list[str]:
     head += [[(short_name(it), ""), _paths(it), _reserved(it)] for it in found["disks"]]
     tail: list[list[Cell]] = [[("FOREIGN", "")], *([_foreign(it)] for it in found["disks"])]
     columns = [[(one_line(node), ""), *(_state(it, node) for it in found["disks"])] for node in nodes]
+    if nodes and len(found["disks"]) > 1:
+        head.append([("status", ""), ("", ""), ("", "")])
+        tail.append([("", "")])
+        for column, it in zip(columns, found["nodes"]):
+            column.append((it["state"], _COLOURS.get(it["state"], terminal.BAD)))
     fixed = sum(_width(column) + _GAP for column in [*zip(*head), *zip(*tail)])
     told: list[str] = []
     for some in _portions(columns, style.width - fixed):
