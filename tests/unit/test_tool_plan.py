@@ -111,7 +111,7 @@ def test_the_steps_are_told_disk_by_disk(
     assert next(line for line in text if line.startswith("  step 1 ")).startswith(
         f"  step 1        preempt 0x{world.keys['n2']:x} with 0x{world.keys['n1']:x}, write exclusive"
     )
-    assert "Success: Powered OFF" in text
+    assert "It would end with: Success: Powered OFF" in text
 
 
 def test_a_failure_is_told_with_the_disk_that_refuses(

@@ -126,7 +126,7 @@ def _call(action: str, call: Json, style: Style) -> list[str]:
             lines += style.entry(f"step {number}" if disk["steps"] else "steps", one_line(step))
         if disk["problem"]:
             lines += style.entry("refused", one_line(disk["problem"]["text"]))
-    verdict = f"Success: {call['verdict']}" if call["ok"] else f"'{action}' would fail"
+    verdict = f"It would end with: Success: {call['verdict']}" if call["ok"] else f"'{action}' would fail"
     lines += [style.paint(terminal.GOOD if call["ok"] else terminal.BAD, verdict)]
     for it in call["warnings"]:
         lines += style.entry("would warn", one_line(sentence(it)))
