@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import pexpect
 import pytest
 
 from fence_pr.errors import Abandoned, NotPermitted, NotSupported, PathFailure
@@ -366,3 +367,19 @@ def test_watch_draws_again_and_ends_with_the_last_exit_code(
     arguments = [*tool_world.names(world), f"--corosync-conf={world.conf}", "--watch", "--interval=7", "--json"]
     done = tooling.call(capfd, "show", *arguments)
     assert (done.code, slept, len(done.out.splitlines())) == (options.EXIT_WRONG, [7.0] * 3, 3)
+
+
+def test_on_a_terminal_watch_draws_over_what_was_there_and_ctrl_c_ends_it() -> None:
+    environment = {"TERM": "xterm", "PATH": "/usr/bin:/bin"}
+    words = ["show", "/dev/null", "--watch", "--interval=0.1", "--corosync-conf=/no/such/file"]
+    program = str(tooling.PROJECT / options.TOOL)
+    with pexpect.spawn(program, words, env=environment, timeout=30, encoding="utf-8", dimensions=(24, 60)) as shell:
+        for _ in range(3):
+            shell.expect_exact("\x1b[H\x1b[2J")
+            shell.expect_exact("No cluster is configured here; 1 disks")
+            shell.expect_exact("\x1b[1;31mwrong:")
+        shell.sendintr()
+        rest = shell.read()
+        assert "Traceback" not in rest
+        shell.wait()
+        assert shell.exitstatus == options.EXIT_WRONG

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..actions.shared_disk import SharedDisk
     from ..keys import Registrant
 
-LEAVE, CLEAR, RELEASE = DEEDS = "leave", "clear", "release"
+LEAVE, CLEAR, RELEASE = "leave", "clear", "release"
 # What one node holds → the same for all registrants.
 _SHARED = {
     WRITE_EXCLUSIVE_REG_ONLY: WRITE_EXCLUSIVE_ALL_REGS,
