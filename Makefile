@@ -11,18 +11,20 @@ licensedir ?= $(PREFIX)/share/licenses/fence_pr_ioctl
 completionsdir ?= $(PREFIX)/share/bash-completion/completions
 tmpfilesdir ?= $(PREFIX)/lib/tmpfiles.d
 unitdir ?= $(PREFIX)/lib/systemd/system
+schemadir ?= $(PREFIX)/share/fence_pr_ioctl
 # The programs look for it beside the folder they are in.
 libdir = $(PREFIX)/lib/fence_pr_ioctl
 modules = $(DESTDIR)$(libdir)/fence_pr
 
 # What is installed, with its mode and folder; $(1) is what to do with each: put or drop.
 define each
-$(call $(1),755,$(wildcard fence_pr_ioctl pr_fence_guard),$(sbindir))
+$(call $(1),755,$(wildcard fence_pr_ioctl pr_fence_guard pr_fence),$(sbindir))
 $(foreach room,$(rooms),$(call $(1),644,$(wildcard lib/$(room)/*.py),$(libdir)/$(room))$(newline))
 $(call $(1),644,$(wildcard man/*.8),$(mandir)/man8)
 $(call $(1),644,$(wildcard completion/*),$(completionsdir))
 $(call $(1),644,$(wildcard tmpfiles.d/*.conf),$(tmpfilesdir))
-$(call $(1),644,$(wildcard systemd/*.service),$(unitdir))
+$(call $(1),644,$(wildcard systemd/*.service systemd/*.timer),$(unitdir))
+$(call $(1),644,$(wildcard schema/*.json monitoring/*.yml),$(schemadir))
 $(call $(1),644,$(wildcard *.md),$(docdir))
 $(call $(1),644,$(wildcard docs/*.md),$(docdir)/docs)
 $(call $(1),644,$(wildcard docs/pictures/*.svg),$(docdir)/docs/pictures)
@@ -88,12 +90,12 @@ install: install-files ## programs, modules with byte code, man pages, completio
 install-files: ## the same without byte code, for packagers whose tools compile Python themselves
 	rm -rf $(modules)/__pycache__ $(modules)/*/__pycache__ $(stale) $(stale_rooms)
 	$(call each,put)
-	$(if $(filter-out /usr/sbin,$(sbindir)),sed -i "s|=/usr/sbin/|=$(sbindir)/|" $(DESTDIR)$(unitdir)/pr_fence_guard.service)
+	$(if $(filter-out /usr/sbin,$(sbindir)),sed -i "s|=/usr/sbin/|=$(sbindir)/|" $(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(wildcard systemd/*.service))))
 
 uninstall: ## take away what install brought
 	$(call each,drop)
 	rm -rf $(DESTDIR)$(libdir)
-	rmdir $(DESTDIR)$(docdir)/docs/pictures $(DESTDIR)$(docdir)/docs/upstream $(DESTDIR)$(docdir)/docs $(DESTDIR)$(docdir) $(DESTDIR)$(licensedir) 2>/dev/null || true
+	rmdir $(DESTDIR)$(docdir)/docs/pictures $(DESTDIR)$(docdir)/docs/upstream $(DESTDIR)$(docdir)/docs $(DESTDIR)$(docdir) $(DESTDIR)$(licensedir) $(DESTDIR)$(schemadir) 2>/dev/null || true
 
 clean: ## what tests and linters left here
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis test-logs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from . import __version__, child, log, options
+from . import __version__, child, files, log, options
 from .actions import perform
 from .actions.report import EXIT_FAILED, EXIT_OK, Report, answer
 from .errors import ABORTING, FenceError, Notice, UsageError
@@ -19,22 +19,21 @@ if TYPE_CHECKING:
     from .options import Options
     from .scribe import Scribe
 
-_STANDARD_STREAMS = (0, 1, 2)
 _READ_BYTES = 65536
 
 
 def main(arguments: list[str]) -> int:
     """Run the agent with the command line `arguments` (without the program's name); returns the exit code."""
     try:
-        _occupy_standard_streams()
+        files.occupy_standard_streams()
         # What is made is root's alone, and root can read it, whatever the caller's mask.
         os.umask(0o077)
         chosen = options.from_argv(arguments) if arguments else options.from_stdin(_read_stdin())
         document = _document(chosen.action())
         if document:
             return _print_document(document)
-        files = _scribe(chosen, "debug_file", anew=False), _scribe(chosen, "logfile", anew=True)
-        messages = Log(chosen.verbosity(), chosen.flag("quiet"), chosen.flag("suppress_errors"), *files)
+        scribes = _scribe(chosen, "debug_file", anew=False), _scribe(chosen, "logfile", anew=True)
+        messages = Log(chosen.verbosity(), chosen.flag("quiet"), chosen.flag("suppress_errors"), *scribes)
     except UsageError as error:
         return _wrong_call(error)
     for warning in chosen.warnings:
@@ -62,13 +61,16 @@ def _act(chosen: Options, messages: Log) -> int:
         os.close(0)  # where no file more may be open: the sentence is in one
         messages.write(log.FAILURE, f"Failed: {error}")
         return EXIT_FAILED
-    report = _report(chosen, ending, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    report = _report(chosen, ending, seconds)
     given = answer(chosen.action(), report, chosen.text("separator"))
     printed = all(messages.answer(line) for line in given.out)
     for line in given.failures:
         messages.write(log.FAILURE, line)
     for line in given.warnings:
         messages.write(log.WARNING, line)
+    if chosen.action() in ("on", "off"):
+        _note(chosen, report, seconds)
     if not printed and chosen.action() in LISTS:
         # Of the other actions the exit code is the answer.
         messages.write(log.FAILURE, _unwritable())
@@ -96,6 +98,14 @@ def _run(chosen: Options, messages: Log, started: float) -> child.Ending:
     )
 
 
+def _note(chosen: Options, report: Report, seconds: float) -> None:
+    """For metrics, after everything is said."""
+    from . import last_action
+
+    node = chosen.plug() or chosen.text("key") or chosen.text("node")
+    last_action.save(last_action.LastAction(chosen.action(), node, report.ok, seconds, time.time()))
+
+
 def _hear(messages: Log, kind: int, said: Any) -> None:
     _get_ready_to_speak()
     if kind == child.COMMAND:
@@ -108,6 +118,7 @@ def _get_ready_to_speak() -> None:
     """The disk that this program lies on may be one of those that hang: then nothing more can be read. Called when the
     child begins with a disk: what a call takes that comes to none is not read, and the child is not held up.
     """
+    from . import last_action  # noqa: F401
     from .messages import sentences
 
     sentences.load(guard=False)
@@ -167,20 +178,6 @@ def _wrong_call(error: UsageError) -> int:
     write_line(2, message)
     log.SystemLog().send(log.FAILURE, message)
     return EXIT_FAILED
-
-
-def _occupy_standard_streams() -> None:
-    """A closed standard stream would be taken by the first file opened: a disk, and then be written to."""
-    for stream in _STANDARD_STREAMS:
-        try:
-            os.fstat(stream)
-        except OSError:
-            try:
-                # The lowest free number is this stream's: those below are taken by now.
-                os.open("/dev/null", os.O_RDWR)
-            except OSError as error:
-                fields = {"option": "standard stream", "value": str(stream), "answer": error.strerror}
-                raise UsageError("stream-closed", **fields) from error
 
 
 def _read_stdin() -> bytes:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
+from .errors import UsageError
+
+_STANDARD_STREAMS = (0, 1, 2)
 UNFINISHED = "~"  # how the name of a file ends that `write` has not finished
 
 
@@ -64,3 +67,20 @@ def what_failed(error: OSError | ValueError) -> str:
         return str(error)
     place = error.filename2 or error.filename
     return f"{error.strerror}: {place}" if place else f"{error.strerror}"
+
+
+def occupy_standard_streams() -> None:
+    """See that none is closed: it would be taken by the first file opened, a disk, and then be written to.
+
+    Raises UsageError if that cannot be done.
+    """
+    for stream in _STANDARD_STREAMS:
+        try:
+            os.fstat(stream)
+        except OSError:
+            try:
+                # The lowest free number is this stream's: those below are taken by now.
+                os.open("/dev/null", os.O_RDWR)
+            except OSError as error:
+                fields = {"option": "standard stream", "value": str(stream), "answer": error.strerror}
+                raise UsageError("stream-closed", **fields) from error

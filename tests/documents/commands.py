@@ -35,6 +35,7 @@ RUN_BY = {
     "make": UNIT,
     "man": UNIT,
     "pcs": PROGRAMS,
+    "pr_fence": UNIT,
     "pr_fence_guard": UNIT,
     "printf": PROGRAMS,
     "python3": UNIT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fence_pr.option_table import ACTIONS, BOOLEAN, FLAG, OPTIONS, Option
+from fence_pr.tool import options as tool
 
 # What the help calls an argument → what stands for it.
 KINDS = {"node": "nodes", "list": "disks", "file": "path", "path": "path"}
@@ -19,6 +20,32 @@ def parts() -> dict[str, list[str]]:
             if option.kind != FLAG
         ],
     }
+
+
+def tool_parts() -> dict[str, list[str]]:
+    """The lines of each part of the tool's completion: subcommands, and for each its options and what follows it."""
+    return {
+        "subcommands": [f"words=({' '.join(it.name for it in tool.SUBCOMMANDS)})"],
+        "arguments": [
+            f"{' | '.join(_dashed(option, option.names()))}) {_argument(option)} ;;"
+            for option in tool.all_options()
+            if option.kind != FLAG
+        ],
+        "words": [f"{it.name}) {_words_of(it)} ;;" for it in tool.SUBCOMMANDS],
+        "options": [
+            f"{it.name}) words=({' '.join(_offered((*it.options, *tool.COMMON)))}) ;;" for it in tool.SUBCOMMANDS
+        ],
+        "common": [f"*) words=({' '.join(_offered(tool.COMMON))}) ;;"],
+    }
+
+
+def _offered(options: tuple[Option, ...]) -> list[str]:
+    return [word for option in options for word in _dashed(option, (option.name,))]
+
+
+def _words_of(it: tool.Subcommand) -> str:
+    deeds = f"deeds=({' '.join(it.deeds)}) " if it.deeds else ""
+    return f"{deeds}kind={it.kind}" + (f" behind={it.behind}" if it.behind else "")
 
 
 def _dashed(option: Option, names: tuple[str, ...]) -> list[str]:

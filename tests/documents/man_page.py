@@ -8,6 +8,7 @@ import fence_pr
 from fence_pr import option_table
 from fence_pr.guard import options
 from fence_pr.option_table import FLAG
+from fence_pr.tool import options as tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,28 @@ def guard_parts() -> dict[str, list[str]]:
         **_front(options.GUARD, options.SHORTDESC, options.LONGDESC),
         "options": _options(options.OPTIONS),
     }
+
+
+def tool_parts() -> dict[str, list[str]]:
+    """The lines of each part of the tool's page."""
+    return {
+        **_front(tool.TOOL, tool.SHORTDESC, tool.LONGDESC),
+        "subcommands": [line for it in tool.SUBCOMMANDS for line in _subcommand(it)],
+        "options": _options(tool.COMMON),
+        "exit": [line for code, meaning in tool.EXITS for line in (".TP", _bold(str(code)), roff(meaning))],
+        "examples": [
+            line
+            for it in tool.SUBCOMMANDS
+            for command, meaning in it.examples
+            for line in (".PP", roff(meaning), ".PP", ".nf", roff(command), ".fi")
+        ],
+    }
+
+
+def _subcommand(it: tool.Subcommand) -> list[str]:
+    lines = [f".SS {_bold(it.name)} {roff(it.words)}", f"{roff(_capital(it.help))}."]
+    lines += [line for paragraph in it.more.split("\n") for line in (".PP", roff(paragraph))]
+    return [*lines, *_options(it.options)]
 
 
 def _front(name: str, shortdesc: str, longdesc: str) -> dict[str, list[str]]:

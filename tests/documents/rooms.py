@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = PROJECT / "lib/fence_pr"
 PICTURE = PROJECT / "docs/pictures/rooms.svg"
 # Each room knows those below it, and none beside it. A folder is a room; what lies at the root is in one by its name.
-FLOORS = (("agent",), ("actions", "guard"), ("words",), ("storage",), ("ground",), ("messages",))
+FLOORS = (("agent", "tool"), ("actions", "guard"), ("words",), ("storage",), ("ground",), ("messages",))
 AT_THE_ROOT = {
     "agent": ["agent"],
     "words": ["command_line", "key_options", "log", "metadata", "option_table", "options", "scribe"],
@@ -27,6 +27,7 @@ AT_THE_ROOT = {
         "files",
         "key_form",
         "keys",
+        "last_action",
         "nearest",
         "parallel",
         "record",

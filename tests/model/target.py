@@ -105,6 +105,14 @@ class Target(Lio):
 
     preempt_without_abort = preempt
 
+    def clear(self, nexus: str, key: int) -> None:
+        """Raises ReservationError."""
+        self._judge("clear", self.call(nexus, "clear", key))
+
+    def release(self, nexus: str, key: int, reservation_type: int) -> None:
+        """Raises ReservationError."""
+        self._judge("release", self.call(nexus, "release", key, reservation_type))
+
     @staticmethod
     def _judge(operation: str, answer: int) -> None:
         if answer:
@@ -186,6 +194,19 @@ class ModelDisk:
         """As `disk.Disk.preempt`; nothing is in flight in the model that could be aborted."""
         name = "preempt" if abort else "preempt_without_abort"
         self._send(self.device, Command(name, (own_key, victim, reservation_type)))
+
+    def paths(self) -> list[ModelDisk]:
+        """As `disk.Disk.paths`."""
+        return [self]
+
+    def change(self, old: int, key: int) -> None:
+        """As `single_path.SinglePath.change`."""
+        self._send(self.device, Command("replace", (old, key)))
+
+    def carry_out(self, operation: str, _command: object, *values: int) -> None:
+        """As `single_path.SinglePath.carry_out`."""
+        name, values = ("replace", (*values, 0)) if operation == "unregister" else (operation, values)
+        self._send(self.device, Command(name, values))
 
     def abort_harm(self) -> Notice | None:
         """As `disk.Disk.abort_harm`."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 AGENT = "/usr/sbin/fence_pr_ioctl"
 GUARD = "/usr/sbin/pr_fence_guard"
+TOOL = "/usr/sbin/pr_fence"
 ENABLED_GUARD = "/etc/systemd/system/multi-user.target.wants/pr_fence_guard.service"
+ENABLED_TIMER = "/etc/systemd/system/timers.target.wants/pr_fence_metrics.timer"
 LIBRARY = "/usr/lib/fence_pr_ioctl"
 STATE = "/run/fence_pr_ioctl"
 REMEMBERED = "/var/lib/fence_pr_ioctl"
@@ -28,7 +30,9 @@ def check_programs(machine: Container, version: str) -> None:
     """The agent does what it can do on a machine without disks; the guard waits for a person to switch it on."""
     assert machine.run([AGENT, "-V"]).stdout == f"fence_pr_ioctl {version}\n"
     assert machine.run([GUARD, "-V"]).stdout == f"pr_fence_guard {version}\n"
-    assert ENABLED_GUARD not in files(machine, "/etc")
+    assert machine.run([TOOL, "-V"]).stdout == f"pr_fence {version}\n"
+    assert machine.run([TOOL, "explain", "no-keys"]).stdout.startswith("no-keys (a failure)\n")
+    assert not {ENABLED_GUARD, ENABLED_TIMER} & files(machine, "/etc")
     metadata = (PROJECT / "metadata" / "fence_pr_ioctl.xml").read_text()
     assert machine.run([AGENT, "-o", "metadata"]).stdout == metadata
     assert machine.run([AGENT, "-h"]).stdout.startswith("Examples:\n   fence_pr_ioctl ")

@@ -36,8 +36,11 @@ DEBIANS_OWN = {
     f"usr/share/lintian/overrides/{NAME}",
     f"usr/share/python3/runtime.d/{NAME}.rtupdate",
 }
-# What Debian's tools know of the guard's unit, until the package is purged.
-NOTED_UNTIL_PURGE = "/var/lib/systemd/deb-systemd-helper-enabled/pr_fence_guard.service.dsh-also"
+# What Debian's tools know of the units that a person may enable, until the package is purged.
+NOTED_UNTIL_PURGE = {
+    f"/var/lib/systemd/deb-systemd-helper-enabled/{unit}.dsh-also"
+    for unit in ("pr_fence_guard.service", "pr_fence_metrics.timer")
+}
 
 
 def inside(machine: Container, path: Path) -> str:
@@ -89,7 +92,7 @@ def test_install_run_remove_purge(clean: Container, packages: Packages) -> None:
     clean.run(["touch", f"{STATE}/disk", f"{REMEMBERED}/disk"])
     clean.run(["dpkg", "--remove", NAME])
     kept = {STATE, f"{STATE}/disk", REMEMBERED, f"{REMEMBERED}/disk"}
-    assert files(clean) - before == {*kept, NOTED_UNTIL_PURGE}
+    assert files(clean) - before == {*kept, *NOTED_UNTIL_PURGE}
     clean.run(["dpkg", "--purge", NAME])
     assert files(clean) == before
 

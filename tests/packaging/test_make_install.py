@@ -21,10 +21,19 @@ MODULES = {str(path.relative_to(PROJECT / "lib"))[:-3] for path in (PROJECT / "l
 EXPECTED = {
     "usr/sbin/fence_pr_ioctl": "fence_pr_ioctl",
     "usr/sbin/pr_fence_guard": "pr_fence_guard",
+    "usr/sbin/pr_fence": "pr_fence",
     "usr/lib/systemd/system/pr_fence_guard.service": "systemd/pr_fence_guard.service",
+    **{
+        f"usr/lib/systemd/system/{unit}": f"systemd/{unit}"
+        for unit in ("pr_fence_metrics.service", "pr_fence_metrics.timer")
+    },
+    "usr/share/fence_pr_ioctl/pr_fence.rules.yml": "monitoring/pr_fence.rules.yml",
     "usr/share/man/man8/fence_pr_ioctl.8": "man/fence_pr_ioctl.8",
     "usr/share/man/man8/pr_fence_guard.8": "man/pr_fence_guard.8",
+    "usr/share/man/man8/pr_fence.8": "man/pr_fence.8",
     "usr/share/bash-completion/completions/fence_pr_ioctl": "completion/fence_pr_ioctl",
+    "usr/share/bash-completion/completions/pr_fence": "completion/pr_fence",
+    "usr/share/fence_pr_ioctl/pr_fence-1.schema.json": "schema/pr_fence-1.schema.json",
     "usr/lib/tmpfiles.d/fence_pr_ioctl.conf": "tmpfiles.d/fence_pr_ioctl.conf",
     "usr/share/licenses/fence_pr_ioctl/LICENSE": "LICENSE",
     **{
@@ -85,7 +94,7 @@ def parts(name: str) -> list[str]:
 
 
 def test_every_folder_can_be_chosen(tmp_path: Path) -> None:
-    folders = ("sbindir", "mandir", "docdir", "licensedir", "completionsdir", "tmpfilesdir", "unitdir")
+    folders = ("sbindir", "mandir", "docdir", "licensedir", "completionsdir", "tmpfilesdir", "unitdir", "schemadir")
     chosen = [f"{name}=/chosen/{name}" for name in folders]
     make(tmp_path, "install", "PREFIX=/opt", *chosen)
     assert {name.split("/")[1] for name in contents(tmp_path) if name.startswith("chosen/")} == set(folders)
@@ -123,7 +132,7 @@ def test_an_upgrade_leaves_nothing_of_the_older_version(tmp_path: Path) -> None:
 
 def test_it_runs_where_it_is(tmp_path: Path) -> None:
     make(tmp_path, "install", "PREFIX=/usr/local")
-    for program in ("fence_pr_ioctl", "pr_fence_guard"):
+    for program in ("fence_pr_ioctl", "pr_fence_guard", "pr_fence"):
         command = [f"{tmp_path}/usr/local/sbin/{program}", "-V"]
         assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == f"{program} {version()}\n"
 
@@ -135,6 +144,8 @@ def test_the_unit_starts_the_guard_where_it_is(tmp_path: Path) -> None:
         (start,) = re.findall("^ExecStart=(.*)$", unit, re.MULTILINE)
         assert start.split()[0] == f"{prefix}/sbin/pr_fence_guard"
         assert re.findall("^EnvironmentFile=-(/[a-z]*)/", unit, re.MULTILINE) == ["/etc", "/etc"]
+        metrics = (tmp_path / f"{prefix[1:]}/lib/systemd/system/pr_fence_metrics.service").read_text()
+        assert f"\nExecStart={prefix}/sbin/pr_fence metrics " in metrics
 
 
 def test_the_folders_at_boot_are_the_agents() -> None:

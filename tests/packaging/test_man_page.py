@@ -21,6 +21,7 @@ SECTIONS = (
     "SYNOPSIS",
     "DESCRIPTION",
     "ACTIONS",
+    "SUBCOMMANDS",
     "OPTIONS",
     "EXIT STATUS",
     "FILES",

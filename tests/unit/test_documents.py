@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from fence_pr.guard.options import CHECK, FORGET, RUN, parse
+from fence_pr.tool import options as tool
 from tests.documents import commands
 from tests.documents.commands import PROJECT, RUN_BY, UNIT, Command
 from tests.migration import guide
@@ -110,10 +111,19 @@ def test_the_guard_understands_what_it_is_told(command: Command) -> None:
     assert parse(command.words[1:]).mode in (CHECK, FORGET, RUN)
 
 
+@pytest.mark.parametrize("command", ours("pr_fence"), ids=str)
+def test_the_tool_understands_what_it_is_told(command: Command) -> None:
+    """What it says then: the tests of the tool in this folder, and tests/tool."""
+    called = tool.parse(command.words[1:])
+    assert called.subcommand or called.flag("help")
+
+
 @pytest.mark.parametrize("command", ours("systemctl"), ids=str)
 def test_a_unit_that_a_person_enables_can_be_enabled(command: Command) -> None:
-    unit = (PROJECT / f"systemd/{command.text.split()[-1]}.service").read_text()
+    name, _, kind = command.text.split()[-1].partition(".")
+    unit = (PROJECT / f"systemd/{name}.{kind or 'service'}").read_text()
     assert re.search(r"\[Install\]\nWantedBy=", unit)
+    unit = (PROJECT / f"systemd/{name}.service").read_text()
     started = re.search(r"^ExecStart=/usr/sbin/(\S+)", unit, re.MULTILINE)
     assert started
     assert (PROJECT / started[1]).exists()

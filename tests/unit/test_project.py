@@ -40,7 +40,8 @@ def test_no_line_of_a_document_is_too_long_for_debian() -> None:
 
 def test_the_code_is_understood_by_the_oldest_python() -> None:
     """Python 3.9 is promised; what it cannot parse must not come in unnoticed."""
-    for path in [PROJECT / "fence_pr_ioctl", *(PROJECT / "lib").rglob("*.py")]:
+    programs = [PROJECT / name for name in ("fence_pr_ioctl", "pr_fence", "pr_fence_guard")]
+    for path in [*programs, *(PROJECT / "lib").rglob("*.py")]:
         ast.parse(path.read_text(), feature_version=(3, 9))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fence_pr import agent, child, options, state_file
+from fence_pr import agent, child, files, options, state_file
 from fence_pr.actions.job import Job
 from fence_pr.actions.report import answer
 from fence_pr.bindings import Bindings
@@ -61,7 +61,7 @@ def test_a_closed_stream_whose_place_cannot_be_taken_ends_the_call(monkeypatch: 
     monkeypatch.setattr(os, "fstat", broken)
     monkeypatch.setattr(os, "open", broken)
     with pytest.raises(UsageError, match="value '0': is closed, and /dev/null cannot take its place: No such device"):
-        agent._occupy_standard_streams()
+        files.occupy_standard_streams()
 
 
 @pytest.mark.promise(8)

@@ -31,14 +31,14 @@ def status(job: Job) -> Report:
     for disk in disks:
         if not isinstance(disk, FenceError):
             job.warn_of_paths(disk.disk, disk.snapshot, disk.own_key)
-    found = [it if isinstance(it, FenceError) else _state(job, it, node, guessed) for it in disks]
+    found = [it if isinstance(it, FenceError) else state_of(job, it, node, guessed) for it in disks]
     states = [UNPROVED if isinstance(it, FenceError) else it[0] for it in found]
     if len(set(states)) == 1 and states[0] != UNPROVED:
         return Report(True, states[0])
     return Report.of(devices, [it if isinstance(it, FenceError) else it[1] for it in found])
 
 
-def _state(job: Job, disk: SharedDisk, node: Registrant, guessed: bool) -> tuple[str, DiskNotAsAsked]:
+def state_of(job: Job, disk: SharedDisk, node: Registrant, guessed: bool) -> tuple[str, DiskNotAsAsked]:
     """ON, OFF or UNPROVED, and what that is where another disk says otherwise."""
     from . import explained  # a call that no disk answers does without
 
@@ -132,7 +132,7 @@ def list_status(job: Job) -> Report:
     guessed = job.nodes.are_guessed(devices)
     nodes = [*known, *(Registrant("", key) for key in sorted(others))]
     for node in nodes:
-        states = {_state(job, it, node, guessed)[0] for it in readable}
+        states = {state_of(job, it, node, guessed)[0] for it in readable}
         rows.append((node.node or f"0x{node.key:x}", "", states.pop() if len(states) == 1 else UNPROVED))
     report = Report.of(devices, _snapshots(disks))
     return Report(report.ok, "", report.disks, rows=tuple(rows))

@@ -17,11 +17,14 @@ FAILURE, WARNING, STEP = "failure", "warning", "step"
 
 
 def tables() -> Iterator[ModuleType]:
-    """The tables, one after the other: the agent's, and the guard's own."""
+    """The tables, one after the other: the agent's, the guard's own, and the tool's."""
     yield from _tables_of_agent()
     from . import guard
 
     yield guard
+    from . import tool
+
+    yield tool
 
 
 def _tables_of_agent() -> Iterator[ModuleType]:
@@ -54,8 +57,10 @@ def load(*, guard: bool) -> None:
 
     guard: the guard's own, too
     """
-    for _ in tables() if guard else _tables_of_agent():
+    for _ in _tables_of_agent():
         pass
+    if guard:
+        from . import guard as _  # noqa: F401
 
 
 def find(code: str) -> tuple[str, Entry]:

@@ -25,6 +25,17 @@ if TYPE_CHECKING:
         def finished(self, disk: str) -> None:
             """The disk has answered."""
 
+    class Path(Protocol):
+        """A path, for what no method of the disk is for."""
+
+        device: Device
+
+        def change(self, old: int, key: int) -> None:
+            """REGISTER from the key that this very nexus must have, 0 to end that. Raises Conflict if it has not."""
+
+        def carry_out(self, operation: str, command: Callable[..., None], *values: int) -> None:
+            """Send a command of this name: a function of a descriptor and values."""
+
     # Called with a key that this nexus has: raises FenceError if it must not be replaced.
     Judge = Callable[[int], None]
 
@@ -101,6 +112,10 @@ class Disk(abc.ABC):
     @abc.abstractmethod
     def capabilities(self) -> Capabilities:
         """What the target says it can do."""
+
+    @abc.abstractmethod
+    def paths(self) -> Sequence[Path]:
+        """Those that answer."""
 
     def abort_harm(self) -> Notice | None:
         """Why this target must not be sent preempt-and-abort; None if nothing speaks against it."""

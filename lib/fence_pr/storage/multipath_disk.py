@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeVar
 
-    from .disk import Judge, Watch
+    from .disk import Judge, Path, Watch
     from .pr_ioctl import Capabilities
     from .single_path import SinglePath
     from .snapshot import Snapshot
@@ -253,6 +253,9 @@ class MultipathDisk(Disk):
 
     def unwritten(self, own_key: int) -> Notice | None:
         return self._through_any(lambda path: path.unwritten(own_key))
+
+    def paths(self) -> Sequence[Path]:
+        return [*self._live]
 
     def live_paths(self) -> int:
         return len(self._live)

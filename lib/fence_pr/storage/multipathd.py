@@ -30,13 +30,22 @@ class NoAnswer(Exception):
 
 def tell_key(map_name: str, key: int, warn: Callable[[Notice], None]) -> None:
     """Set key and reservation status of the map. A missing or unwilling multipathd is a warning, not raised."""
+    _tell(map_name, (f"setprkey map {map_name} key 0x{key:x}", f"setprstatus map {map_name}"), warn)
+
+
+def forget_key(map_name: str, warn: Callable[[Notice], None]) -> None:
+    """Take both back, so that no path that returns is registered. Warns likewise."""
+    _tell(map_name, (f"unsetprstatus map {map_name}", f"unsetprkey map {map_name}"), warn)
+
+
+def _tell(map_name: str, commands: tuple[str, ...], warn: Callable[[Notice], None]) -> None:
     try:
         connection = _connect()
     except OSError as error:
         warn(Notice("multipathd-missing", {"disk": map_name, "answer": error.strerror or str(error)}))
         return
     with connection:
-        for command in (f"setprkey map {map_name} key 0x{key:x}", f"setprstatus map {map_name}"):
+        for command in commands:
             try:
                 answer = ask(connection, command)
             except (OSError, NoAnswer) as error:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Concatenate, ParamSpec, TypeVar
 
     from .device import Device
-    from .disk import Judge, Watch
+    from .disk import Judge, Path, Watch
     from .snapshot import Snapshot
 
     Result = TypeVar("Result")
@@ -204,6 +204,13 @@ class SinglePath(Disk):
             except (NotPermitted, NotSupported, Invalid) as refusal:
                 # The kernel's own refusal means that nobody was asked.
                 raise (failure if refusal.status < 0 else refusal) from None
+
+    def paths(self) -> Sequence[Path]:
+        return [self]
+
+    def carry_out(self, operation: str, command: Callable[..., None], *values: int) -> None:
+        """Send a command that no other method is for."""
+        self._send(operation, command, *values)
 
     def close(self) -> None:
         os.close(self._fd)

@@ -1,0 +1,291 @@
+"""The one table of the tool's subcommands and options: parsing, help, manual page and completion are made from it."""
+
+from __future__ import annotations
+
+from .. import command_line, option_table, options
+from ..errors import UsageError
+from ..nearest import nearest
+from ..option_table import FLAG, SECONDS, STRING, Option
+from ..record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TOOL = "pr_fence"
+SHORTDESC = "Look at shared disks with persistent reservations, and put them right"
+LONGDESC = """\
+pr_fence is for the person at the shell, beside the fence agent fence_pr_ioctl, and uses the same code: what it says \
+of a disk that disk has just said, over every path that answers.
+A disk that hangs never hangs pr_fence: what does not answer within --timeout is named, and the rest is told. \
+It works for any user as far as the rights go, and says what it could not see. Commands to disks need root.
+Every subcommand takes --json: one JSON object of a documented form, which the text is made from."""
+
+EXIT_FINE, EXIT_WRONG, EXIT_CALL, EXIT_UNEXAMINED = range(4)
+EXITS = (
+    (EXIT_FINE, "Everything that was looked at is fine, or what was asked for is done."),
+    (EXIT_WRONG, "Something is wrong; what that is, is told."),
+    (EXIT_CALL, "The call is wrong; nothing was done."),
+    (EXIT_UNEXAMINED, "Nothing wrong was found, but something could not be examined."),
+)
+
+EXPLAIN, METRICS, PLAN, REPAIR, SHOW = "explain", "metrics", "plan", "repair", "show"
+_MAP = "/dev/mapper/mpatha"
+_DISK = "/dev/disk/by-id/wwn-0x60014051234567890123456789012345"
+
+
+class Subcommand(Record):
+    """One subcommand.
+
+    words    what follows it, as the help shows it
+    least    how many words it needs
+    most     how many it takes; None: any number
+    help     what it is for, in a line
+    more     what else is to know, in paragraphs
+    options  those that it takes, beside COMMON
+    kind     what completion offers for a word: disks, nodes or text
+    deeds    what the first word may be; () if it may be anything
+    behind   what completion offers behind the first word, where that is one of deeds; "" for the same as elsewhere
+    examples calls, and what each is for
+    """
+
+    name: str
+    words: str
+    least: int
+    most: int | None
+    help: str
+    more: str
+    examples: tuple[tuple[str, str], ...]
+    options: tuple[Option, ...] = ()
+    kind: str = "text"
+    deeds: tuple[str, ...] = ()
+    behind: str = ""
+
+
+JSON = Option("json", FLAG, "Print one JSON object in place of text; its form: docs/pr_fence.md, and the JSON schema"
+              " that is installed with it", 50)  # fmt: skip
+COMMON = (
+    JSON,
+    Option("version", FLAG, "Display version information and exit", 54, "V"),
+    Option("help", FLAG, "Display help and exit; behind a subcommand: that one's", 55, "h"),
+)
+
+
+def _of_agent(name: str) -> Option:
+    """The agent's option of this name: what means the same is one option."""
+    return next(option for option in option_table.OPTIONS if option.name == name)
+
+
+# How names make keys, as the agent is told it.
+_KEYS = "key_value", "cluster_name", "other_nodes", "node_keys", "foreign_keys", "corosync_conf"
+KEYS = tuple(map(_of_agent, _KEYS))
+FENCE_DEVICE = Option("fence_device", STRING, "Id of the cluster's fence device whose disks and options hold; by"
+                      " default all of them, and for disks that are named the only one", 1, "", "", "id")  # fmt: skip
+TIMEOUT = Option("timeout", SECONDS, "Time limit; a disk that does not answer within it is named", 40, "", "10",
+                 "seconds")  # fmt: skip
+
+SUBCOMMANDS: tuple[Subcommand, ...] = (
+    Subcommand(
+        SHOW, "[DISK…]", 0, None,
+        "disks and nodes at a glance: who is registered, what is reserved, paths, foreign keys, and what 'status' says",
+        "A table of disks and nodes, and then each disk: its identity and kind; paths that are live, dead, or without"
+        " this node's registration; who is registered, and how often; the reservation, its holder, whether it is kept"
+        " over power loss; and where a node is neither ON nor OFF, why.\n"
+        "Without DISK: the disks of the cluster's fence devices, as cibadmin tells them, else every disk of this"
+        " machine that can be reserved. Names make keys as the only fence device says, or the options here. A foreign"
+        " key is one that nothing here explains.\n"
+        "Nothing is changed: reads are all that is sent.",
+        (
+            (f"{TOOL} {SHOW}", "The cluster's disks, or this machine's."),
+            (f"{TOOL} {SHOW} --watch", "The same, drawn anew until Ctrl-C."),
+            (f"{TOOL} {SHOW} {_DISK} --json", "One disk, for a program."),
+        ),
+        (
+            FENCE_DEVICE, *KEYS, TIMEOUT,
+            Option("watch", FLAG, "Draw anew until the tool is interrupted; with --json a line each time", 41, "w"),
+            Option("interval", SECONDS, "Time between two drawings of --watch", 42, "", "2", "seconds"),
+        ),
+        kind="disks",
+    ),
+    Subcommand(
+        PLAN, "on|off NODE [DISK…]", 2, None,
+        "what the agent's 'on' or 'off' would do now on this node, step by step, and what it would say",
+        "The agent's own code runs, on disks that are read and then only imagined to be changed: so the steps are those"
+        " that it would take, in its order. The disk that is named first decides, as in 'off' itself.\n"
+        "Without DISK: the disks of the cluster's fence devices, a call for each.\n"
+        "Nothing is changed, and nothing is sent that could: what 'off' would ask by a REGISTER that changes nothing is"
+        " told as a step. The exit status is 1 if the action would fail. What changes after this look is not known.",
+        (
+            (f"{TOOL} {PLAN} off node2", "Could this node fence node2, and what would that take?"),
+            (f"{TOOL} {PLAN} on node1 {_DISK}", "What would register this node, node1, there?"),
+        ),
+        (FENCE_DEVICE, *map(_of_agent, ("key", "type", "abort", "foreign")), *KEYS, TIMEOUT),
+        kind="disks", deeds=("on", "off"), behind="nodes",
+    ),
+    Subcommand(
+        REPAIR, "leave|clear|release DISK", 2, 2,
+        "put a disk right: this node leaves it, all registrations go, or a dead host's reservation ends",
+        "leave: this node goes out in order. It hands the reservation over to the other registrants if it holds it,"
+        " forgets the state file that the guard goes by, and unregisters; at no moment whoever was shut out can write."
+        " Refused to the last registrant.\n"
+        "clear: all registrations and the reservation go, of a disk that no cluster uses.\n"
+        "release: the reservation that a dead host holds alone (write exclusive, or exclusive access) ends, and its"
+        " registration goes. --holder names its key. Make sure first that the host is switched off.\n"
+        "Each shows what stands there, and does nothing before the disk's identity was typed, on the terminal or with"
+        " --yes. Each refuses while the cluster or this machine uses the disk. And each reads the disk afterwards: the"
+        " exit status is 0 only if that shows that it is done.",
+        (
+            (f"{TOOL} {REPAIR} leave {_DISK}", "Take this node out, after its identity was typed."),
+            (f"{TOOL} {REPAIR} clear {_MAP} --yes=naa.60014051234567890123456789012345", "For a script."),
+            (f"{TOOL} {REPAIR} release {_DISK} --holder=0x77", "A machine with this key is gone for good."),
+        ),
+        (
+            Option("yes", STRING, "The disk's identity, as 'show' tells it: do it without asking", 2, "", "",
+                   "identity"),
+            Option("force", FLAG, "Do it although the disk is in use, or this node is the last to leave", 3),
+            Option("holder", STRING, "release: the key that holds the reservation, hexadecimal", 4, "", "", "key"),
+            FENCE_DEVICE, *KEYS, TIMEOUT,
+        ),
+        kind="disks", deeds=("leave", "clear", "release"),
+    ),
+    Subcommand(
+        METRICS, "[DISK…]", 0, None,
+        "what show reads, as numbers for Prometheus (OpenMetrics), and how the last on and off on this node ended",
+        "On standard output, or with --output in a file for the node exporter's textfile collector, which is replaced"
+        " as a whole. The timer pr_fence_metrics.timer does that once a minute. Alert rules are installed with it.\n"
+        "What is wrong goes to standard error.",
+        (
+            (f"{TOOL} {METRICS}", "On standard output."),
+            (f"{TOOL} {METRICS} --output=/var/lib/prometheus/node-exporter/pr_fence.prom", "For the node exporter."),
+        ),
+        (
+            Option("output", STRING, "Write to this file in place of standard output", 2, "", "", "file"),
+            FENCE_DEVICE, *KEYS, TIMEOUT,
+        ),
+        kind="disks",
+    ),
+    Subcommand(
+        EXPLAIN, "CODE… | TEXT", 1, None,
+        "what a message of fence_pr_ioctl, pr_fence_guard or pr_fence means, where it comes from, and what to do",
+        "A message is named by its code, as docs/messages.md lists it, or by its text, as it stands in a log, with or"
+        " without what stands before it there.",
+        (
+            (f"{TOOL} {EXPLAIN} own-key-missing", "By its code."),
+            (f'{TOOL} {EXPLAIN} "Failed: /dev/sdb: nodes are registered but nothing is reserved"', "By its text."),
+        ),
+    ),
+)  # fmt: skip
+
+
+def subcommand(name: str) -> Subcommand:
+    """The subcommand of this name. Raises UsageError."""
+    names = [it.name for it in SUBCOMMANDS]
+    if name not in names:
+        raise UsageError("subcommand-unrecognised", value=name, near=nearest(name, names), choices=tuple(names))
+    return SUBCOMMANDS[names.index(name)]
+
+
+def all_options() -> tuple[Option, ...]:
+    """The options of all subcommands, each once."""
+    return tuple(dict.fromkeys((*(option for it in SUBCOMMANDS for option in it.options), *COMMON)))
+
+
+class Call(Record):
+    """A call that can be meant.
+
+    subcommand  None if only --help or --version is asked for
+    words       what follows it
+    values      every option of the subcommand by name, defaults filled in, flags as "1" or ""
+    given       the names of the options that were given
+    """
+
+    subcommand: Subcommand | None
+    words: tuple[str, ...]
+    values: dict[str, str]
+    given: frozenset[str] = frozenset()
+
+    def name(self) -> str:
+        """The subcommand's name, "" if there is none."""
+        return self.subcommand.name if self.subcommand else ""
+
+    def with_value(self, name: str, value: str) -> Call:
+        """The same call with another value."""
+        return Call(self.subcommand, self.words, {**self.values, name: value}, self.given | {name})
+
+    def flag(self, name: str) -> bool:
+        """Whether the flag is given."""
+        return self.values[name] == "1"
+
+    def seconds(self, name: str) -> float:
+        """The value of an option that is a time, in seconds."""
+        return float(self.values[name])
+
+
+def parse(arguments: list[str]) -> Call:
+    """What a command line (without the program's name) asks for. Raises UsageError."""
+    pairs, words = command_line.read(arguments, all_options())
+    asked = subcommand(words[0]) if words else None
+    offered = (*(asked.options if asked else ()), *COMMON)
+    values = {option.name: option.default for option in offered}
+    for option, value in pairs:
+        if option not in offered:
+            where = asked.name if asked else TOOL
+            raise UsageError("option-of-another-subcommand", option=option.long(), subcommand=where)
+        if option.kind == STRING and not value:
+            raise UsageError("option-needs-value", option=f"--{option.long()}")
+        values[option.name] = "1" if option.kind == FLAG else options.checked(option, value)
+    call = Call(asked, tuple(words[1:]), values, frozenset(option.name for option, _ in pairs))
+    if not call.flag("help") and not call.flag("version"):
+        _check(call)
+    return call
+
+
+def _check(call: Call) -> None:
+    if call.subcommand is None:
+        raise UsageError("subcommand-missing", choices=tuple(it.name for it in SUBCOMMANDS))
+    asked, words = call.subcommand, call.words
+    if len(words) < asked.least:
+        raise UsageError("word-missing", subcommand=asked.name, words=asked.words)
+    if asked.deeds and words[0] not in asked.deeds:
+        near = nearest(words[0], asked.deeds)
+        raise UsageError("deed-unrecognised", subcommand=asked.name, value=words[0], near=near, choices=asked.deeds)
+    if asked.most is not None and len(words) > asked.most:
+        raise UsageError("argument-unexpected", value=words[asked.most])
+    for option in asked.options:
+        if option.kind == SECONDS and float(call.values[option.name]) <= 0:
+            raise UsageError("limit-zero", option=option.name, value=call.values[option.name])
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether a call that may be wrong asks for JSON."""
+    return "--json" in arguments[: arguments.index("--") if "--" in arguments else len(arguments)]
+
+
+def help_text(asked: Subcommand | None) -> str:
+    """What --help prints."""
+    from ..metadata import usage, wrapped
+
+    examples = asked.examples if asked else [example for it in SUBCOMMANDS for example in it.examples[:1]]
+    lines = ["Examples:"]
+    for command, meaning in examples:
+        lines += [f"   {command}", f"      {meaning}"]
+    lines += ["", "Usage:", f"   {TOOL} {asked.name} {asked.words} [options]" if asked else f"   {TOOL} SUBCOMMAND …"]
+    if asked:
+        lines += ["", *wrapped("", _capital(f"{asked.help}.\n{asked.more}"), column=4)]
+    else:
+        lines += ["", "Subcommands:"]
+        for it in SUBCOMMANDS:
+            lines += wrapped(it.name, it.help)
+    lines += ["", "Options:"]
+    for option in (*(asked.options if asked else ()), *COMMON):
+        default = f" (default {option.default})" if option.default else ""
+        choices = f": {', '.join(option.choices)}" if option.choices else ""
+        lines += wrapped(usage(option), option.help + choices + default)
+    lines += ["", "Exit status:"]
+    for code, meaning in EXITS:
+        lines += wrapped(str(code), meaning, column=9)
+    return "\n".join(lines)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
