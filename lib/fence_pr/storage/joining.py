@@ -14,12 +14,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol, TypeVar
 
-    from ..errors import ReservationError
+    from ..errors import Conflict, ReservationError
+    from .device import Device
     from .disk import Judge
-    from .single_path import SinglePath
     from .snapshot import Snapshot
 
     Result = TypeVar("Result")
+
+    class Nexus(Protocol):
+        """A path, as a registrant: `single_path.SinglePath`."""
+
+        device: Device
+        joined: bool
+
+        def add(self, key: int, former: Sequence[int], judge: Judge | None) -> bool:
+            """Register it."""
+
+        def has_or_had(self, key: int, asked: Sequence[int], judge: Judge | None) -> tuple[int, Conflict | None]:
+            """Ask it."""
+
+        def withdraw(self, key: int) -> None:
+            """End its registration."""
 
     class Paths(Protocol):
         """The live paths of one disk."""
@@ -27,9 +42,7 @@ if TYPE_CHECKING:
         def witness(self) -> Snapshot:
             """What one of them tells now."""
 
-        def over(
-            self, paths: Sequence[SinglePath], command: Callable[[SinglePath], Result]
-        ) -> list[tuple[SinglePath, Result]]:
+        def over(self, paths: Sequence[Nexus], command: Callable[[Nexus], Result]) -> list[tuple[Nexus, Result]]:
             """What came of a command over these at once, but for those that fail, which are dead from then on.
 
             Raises the failure if all do, and anything that no other path could do better.
@@ -54,7 +67,7 @@ class Joining:
         self._paths, self._key, self._former, self._judge, self._late = paths, key, former, judge, late
         self._ours = {key}
 
-    def register(self, live: Sequence[SinglePath], before: Snapshot | None, *, listed: bool) -> None:
+    def register(self, live: Sequence[Nexus], before: Snapshot | None, *, listed: bool) -> None:
         """Over each of `live`. before: what was read last, if anything; listed: as for `Disk.register`.
 
         Raises Conflict or DiskNotAsAsked if this node was fenced meanwhile, or if nobody can tell.
@@ -73,9 +86,9 @@ class Joining:
                 before = self._add(now, before, others=bool(asked))
             left, one_is_registered, asked = left[len(now) :], True, (self._key,)
 
-    def _add(self, paths: list[SinglePath], before: Snapshot | None, *, others: bool) -> Snapshot | None:
+    def _add(self, paths: list[Nexus], before: Snapshot | None, *, others: bool) -> Snapshot | None:
         """Register these, whatever they have. What was read since, if anything; others: whether there are others."""
-        had_one: list[SinglePath] = []
+        had_one: list[Nexus] = []
         failure: ReservationError | None = None
         try:
             answers = self._paths.over(paths, lambda path: path.add(self._key, self._former, self._judge))
@@ -90,8 +103,8 @@ class Joining:
         return before
 
     def _without_registration(
-        self, live: list[SinglePath], asked: tuple[int, ...], before: Snapshot | None
-    ) -> tuple[list[SinglePath], int, Snapshot | None]:
+        self, live: list[Nexus], asked: tuple[int, ...], before: Snapshot | None
+    ) -> tuple[list[Nexus], int, Snapshot | None]:
         """The paths that have none of the keys, how many have, and what was read since."""
         for _ in range(_MOST_ROUNDS):
             answers = self._paths.over(live, lambda path: path.has_or_had(self._key, asked, self._judge))
@@ -111,7 +124,7 @@ class Joining:
             before = now
         raise self._maybe_fenced(now)
 
-    def _see_that_all_are_left(self, added: list[SinglePath], before: Snapshot) -> Snapshot:
+    def _see_that_all_are_left(self, added: list[Nexus], before: Snapshot) -> Snapshot:
         """Whoever fences this node removes all that it has, those that were listed before as well."""
         now = self._paths.witness()
         if now.count(self._ours) < before.count(self._ours) + len(added) and not before.only_grew_to(now):

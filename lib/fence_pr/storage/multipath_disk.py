@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from .disk import Judge, Path, Watch
+    from .joining import Nexus
     from .pr_ioctl import Capabilities
-    from .single_path import SinglePath
     from .snapshot import Snapshot
 
     Result = TypeVar("Result")
@@ -168,11 +168,9 @@ class MultipathDisk(Disk):
     def witness(self) -> Snapshot:
         return self._through_any(lambda path: path.snapshot())
 
-    def over(
-        self, paths: Sequence[SinglePath], command: Callable[[SinglePath], Result]
-    ) -> list[tuple[SinglePath, Result]]:
-        answers: list[tuple[SinglePath, Result]] = []
-        dead: list[tuple[SinglePath, PathFailure]] = []
+    def over(self, paths: Sequence[Nexus], command: Callable[[Nexus], Result]) -> list[tuple[Nexus, Result]]:
+        answers: list[tuple[Nexus, Result]] = []
+        dead: list[tuple[Nexus, PathFailure]] = []
         for path, outcome in zip(paths, on_each(command, list(paths))):
             if isinstance(outcome, PathFailure):
                 dead.append((path, outcome))
@@ -291,7 +289,7 @@ class MultipathDisk(Disk):
             self._revive(dead)
         raise _most_telling(failures)
 
-    def _bury(self, path: SinglePath, error: FenceError) -> None:
+    def _bury(self, path: Nexus, error: FenceError) -> None:
         """The last one stays, to be asked again."""
         with self._lock:
             if path in self._live and len(self._live) > 1:

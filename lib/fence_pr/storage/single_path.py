@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from .device import Device
     from .disk import Judge, Path, Watch
+    from .joining import Nexus
     from .snapshot import Snapshot
 
     Result = TypeVar("Result")
@@ -100,9 +101,7 @@ class SinglePath(Disk):
     def witness(self) -> Snapshot:
         return self.snapshot()
 
-    def over(
-        self, paths: Sequence[SinglePath], command: Callable[[SinglePath], Result]
-    ) -> list[tuple[SinglePath, Result]]:
+    def over(self, paths: Sequence[Nexus], command: Callable[[Nexus], Result]) -> list[tuple[Nexus, Result]]:
         return [(path, command(path)) for path in paths]
 
     @abc.abstractmethod

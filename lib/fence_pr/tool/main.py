@@ -134,8 +134,8 @@ def in_child(call: Call, work: Callable[[Call, Channel], Json]) -> Json:
 
     try:
         ending = child.run(examine, call.seconds("timeout"), lambda _kind, _said: None)
-    except OSError as error:
-        return report.examined(None, [Notice("not-started", {"answer": str(error)})])
+    except FenceError as error:
+        return report.examined(None, error.notices())
     if ending.result is None:
         return _unfinished(ending)
     if _WRONG_CALL in ending.result:
