@@ -98,6 +98,8 @@ class Joining:
         added = [it for it in paths if it not in had_one]
         if others and before and added:
             before = self._see_that_all_are_left(added, before)
+        elif had_one:
+            before = self._paths.witness()  # what was replaced has been counted
         if failure:
             raise failure
         return before
