@@ -85,9 +85,14 @@ class Joining:
             if now:
                 before = self._add(now, before, others=bool(asked))
             left, one_is_registered, asked = left[len(now) :], True, (self._key,)
+            if left and not before:
+                before = self._paths.witness()
 
     def _add(self, paths: list[Nexus], before: Snapshot | None, *, others: bool) -> Snapshot | None:
-        """Register these, whatever they have. What was read since, if anything; others: whether there are others."""
+        """Register these, whatever they have. What is known of the disk since, if anything.
+
+        others: whether there are other registrations of this node's keys
+        """
         had_one: list[Nexus] = []
         failure: ReservationError | None = None
         try:
@@ -99,7 +104,7 @@ class Joining:
         if others and before and added:
             before = self._see_that_all_are_left(added, before)
         elif had_one:
-            before = self._paths.witness()  # what was replaced has been counted
+            before = None  # what was replaced has been counted
         if failure:
             raise failure
         return before
