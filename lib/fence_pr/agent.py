@@ -99,11 +99,14 @@ def _run(chosen: Options, messages: Log, started: float) -> child.Ending:
 
 
 def _note(chosen: Options, report: Report, seconds: float) -> None:
-    """For metrics, after everything is said."""
-    from . import last_action
+    """For metrics, after everything is said. Where this machine has no file or no memory left, the answer stays."""
+    try:
+        from . import last_action
 
-    node = chosen.plug() or chosen.text("key") or chosen.text("node")
-    last_action.save(last_action.LastAction(chosen.action(), node, report.ok, seconds, time.time()))
+        node = chosen.plug() or chosen.text("key") or chosen.text("node")
+        last_action.save(last_action.LastAction(chosen.action(), node, report.ok, seconds, time.time()))
+    except (OSError, MemoryError):
+        return
 
 
 def _hear(messages: Log, kind: int, said: Any) -> None:

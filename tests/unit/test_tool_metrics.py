@@ -16,6 +16,8 @@ from prometheus_client import parser
 from prometheus_client.openmetrics import parser as new_parser
 
 from fence_pr import agent, files, last_action
+from fence_pr import options as agent_options
+from fence_pr.actions.report import Report
 from fence_pr.errors import PathFailure
 from fence_pr.last_action import LastAction
 from fence_pr.tool import metrics, options
@@ -230,6 +232,17 @@ def test_the_agent_notes_how_it_ended(
     assert capfd.readouterr().err.startswith("Failed: ")
     assert [(it.action, it.node, it.ok) for it in saved] == ([(action, "n1", False)] if noted else [])
     assert not noted or (0 <= saved[0].seconds < 10 and abs(saved[0].at - time.time()) < 60)
+
+
+@pytest.mark.promise(6)
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()])
+def test_the_answer_stays_where_nothing_can_be_noted(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def refuse(_: LastAction) -> None:
+        raise error
+
+    monkeypatch.setattr(last_action, "save", refuse)
+    report = Report(ok=True)
+    agent._note(agent_options.from_argv(["--action=off", "--plug=n1", "--devices=/dev/null"]), report, 1.0)
 
 
 def test_the_guard_is_found_among_the_processes_and_its_calls_are_none(tmp_path: Path) -> None:
