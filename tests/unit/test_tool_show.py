@@ -372,8 +372,11 @@ def test_watch_draws_again_and_ends_with_the_last_exit_code(
 def test_on_a_terminal_watch_draws_over_what_was_there_and_ctrl_c_ends_it() -> None:
     environment = {"TERM": "xterm", "PATH": "/usr/bin:/bin"}
     words = ["show", "/dev/null", "--watch", "--interval=0.1", "--corosync-conf=/no/such/file"]
-    program = str(tooling.PROJECT / options.TOOL)
-    with pexpect.spawn(program, words, env=environment, timeout=30, encoding="utf-8", dimensions=(24, 60)) as shell:
+    # Open to SIGINT even where this run itself ignores it.
+    words = ["--default-signal=INT", str(tooling.PROJECT / options.TOOL), *words]
+    with pexpect.spawn(
+        "/usr/bin/env", words, env=environment, timeout=30, encoding="utf-8", dimensions=(24, 60)
+    ) as shell:
         for _ in range(3):
             shell.expect_exact("\x1b[H\x1b[2J")
             shell.expect_exact("No cluster is configured here; 1 disks")
