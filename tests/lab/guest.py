@@ -317,20 +317,10 @@ class Guest:
             if time.monotonic() >= until:
                 self._lost(f"no answer within {seconds} s to: {what}\n{self._processes()}")
             self._lines.nudge()
-            self._nudge_clock()
         try:
             return future.result()
         except ConnectionError:
             self._lost(f"ended during: {what}")
-
-    def _nudge_clock(self) -> None:
-        """Let the kernel see whether a time has come. Linux 6.1 was seen to sleep on, with nothing else to wake it.
-
-        Before it has its handler the signal would end it.
-        """
-        if self.alive() and STARTED in self.log.read_text(errors="replace"):
-            with contextlib.suppress(ProcessLookupError, IndexError):
-                os.kill(self._kernel_pid(), signal.SIGALRM)
 
     def _lost(self, what: str) -> NoReturn:
         raise GuestLost(self.name, what, self.log, self.log_tail())

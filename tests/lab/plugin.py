@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 NOT_COVERED = "not covered: "
 MUST_COVER = "FENCE_PR_MUST_COVER"
+MOST_BOOTS = 3
 LEFT_BEHIND = "what this test has left behind cannot be used again"
 
 
@@ -33,15 +34,16 @@ class StoodStill(UserWarning):
 
 
 def booted(boot: Callable[[], T]) -> T:
-    """What `boot` gives, which is tried once more where a guest was lost.
+    """What `boot` gives, which is tried again where a guest was lost.
 
     Some stand still for ever as they begin, before any test can have used them: seen on Linux 6.1, with four at once.
     """
-    try:
-        return boot()
-    except GuestLost as lost:
-        warnings.warn(StoodStill(f"booted once more: {lost}"), stacklevel=2)
-        return boot()
+    for _ in range(MOST_BOOTS - 1):
+        try:
+            return boot()
+        except GuestLost as lost:
+            warnings.warn(StoodStill(f"booted again: {lost}"), stacklevel=2)
+    return boot()
 
 
 class Clusters:

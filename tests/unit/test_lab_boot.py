@@ -1,4 +1,4 @@
-"""A guest that stands still as it boots is booted once more, and that is told."""
+"""A guest that stands still as it boots is booted again, and that is told."""
 
 from __future__ import annotations
 
