@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import os
 
 from ..actions.shared_disk import not_as_asked, refused
@@ -36,7 +37,7 @@ _SHARED = {
 _KEY_BYTES = 8
 
 
-class Deed:
+class Deed(abc.ABC):
     """Something to be done to one open disk.
 
     say    told of each step before it is taken
@@ -51,9 +52,9 @@ class Deed:
         """Why it must not be done; None if nothing speaks against it."""
         return None
 
+    @abc.abstractmethod
     def do(self) -> None:
         """Raises FenceError if it is not done, and proved by what the disk says afterwards."""
-        raise NotImplementedError
 
     def _step(self, code: str, **fields: object) -> None:
         self._say(Notice(code, {"disk": self._label, **fields}))
