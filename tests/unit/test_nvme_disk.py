@@ -44,6 +44,7 @@ class Namespace:
         self.report_returns: list[int] = []
         self.identifier: dict[int, bytes] = {}
         self.sent: list[tuple[str, bytes]] = []
+        self.then: Callable[[], None] = lambda: None
         device = Device("ns", str(folder / "nvme0n1"), "uuid.1", NVME, (), host_id)
         disk = open_disk(device, Unwatched())
         assert isinstance(disk, NvmeDisk)
@@ -52,10 +53,14 @@ class Namespace:
     def __call__(self, request: int, buffer: bytearray) -> int:
         if request in NAMES:
             self.sent.append((NAMES[request], bytes(buffer)))
+            self.then()
             return self.returns.pop(0) if self.returns else 0
         command = NvmeCommand.from_buffer_copy(buffer)
         if command.opcode == 0x0A:
             return self._tell_identifier(command)
+        if command.opcode == 0x0D:
+            self.sent.append((f"register, action {command.cdw10 & 7}", ctypes.string_at(command.addr, 16)))
+            return 0
         assert command.opcode == 0x0E
         if self.report_returns:
             return self.report_returns.pop(0)
@@ -181,6 +186,26 @@ def test_a_host_whose_key_is_gone_is_not_registered_again(tmp_path: Path) -> Non
         namespace.disk.register(0xA, listed=True)
     assert len(namespace.sent) == 1
     assert not namespace.disk.registered
+
+
+@pytest.mark.promise(2, 13)
+def test_a_host_that_was_registered_after_it_was_fenced_is_unregistered_and_not_left_with_key_0(tmp_path: Path) -> None:
+    """Its key stood for another identifier, which was removed just before."""
+    namespace = Namespace(tmp_path)
+    namespace.keys, namespace.returns = {THEIRS: 0xA}, [0x18, 0]
+
+    def fence() -> None:
+        if len(namespace.sent) == 2:
+            namespace.keys, namespace.generation = {OURS: 0xA}, namespace.generation + 2
+
+    namespace.then = fence
+    with fake_ioctl.disk(namespace):
+        namespace.disk.snapshot()
+        with pytest.raises(FenceError) as failed:
+            namespace.disk.register(0xA, listed=True)
+    assert failed.value.code == "maybe-fenced"
+    assert [name for name, _ in namespace.sent] == ["register", "register", "register, action 1"]
+    assert namespace.sent[-1][1] == struct.pack("<QQ", 0xA, 0)
 
 
 def test_a_host_that_can_neither_be_registered_nor_replaced_is_not_registered(tmp_path: Path) -> None:

@@ -250,6 +250,32 @@ def test_a_nexus_that_loses_its_former_key_before_it_is_replaced_is_not_register
     assert ANEW not in target.sent["sda"]
 
 
+@pytest.mark.promise(2, 13)
+def test_that_a_former_key_has_just_gone_is_remembered(tmp_path: Path) -> None:
+    """It may have been this node's, so what comes afterwards must not register it."""
+    target = Target({}, [X])
+    target.then = lambda _: target.others.clear()
+    with patch.object(fcntl, "ioctl", target.ioctl):
+        disk = target.disk(tmp_path)
+        disk.snapshot()
+        with pytest.raises(Conflict):
+            disk.register(K, former=(X,), judge=allow)
+        disk.close()
+    assert disk.joined
+
+
+def test_another_key_of_two_paths_is_replaced_where_a_register_may_still_arrive(tmp_path: Path) -> None:
+    """What the first path's replacement counts is no other node's doing."""
+    target = Target({"sdb": X, "sdc": X}, [Y])
+    with patch.object(fcntl, "ioctl", target.ioctl):
+        disk = target.disk(tmp_path, "sdb", "sdc")
+        disk.snapshot()
+        disk.joined = True
+        disk.register(K, judge=allow)
+        disk.close()
+    assert target.own == {"sdb": K, "sdc": K}
+
+
 @pytest.mark.promise(2, 5)
 def test_a_key_that_the_target_lists_nowhere_is_replaced_unseen_and_that_is_said(tmp_path: Path) -> None:
     target = Target({"sda": X}, [Y])
