@@ -13,6 +13,9 @@ from .errors import UsageError
 from .keys import Registrant, parse_key
 
 FOLDER = "/run/fence_pr_ioctl"
+# What is noted beside: that a disk lost this node's registration without a fencing, and 'on' has not run since; that
+# its target could not write a removal down.
+LOST, UNWRITTEN = "lost", "unwritten"
 _MOST_BYTES = 1 << 20
 
 
@@ -21,7 +24,7 @@ def save(identity: str, registrant: Registrant, folder: str = FOLDER) -> None:
     os.makedirs(folder, mode=0o700, exist_ok=True)
     text = f"key=0x{registrant.key:x}\nnode={registrant.node}\n"
     files.write(_path(identity, folder), text.encode("utf-8", "surrogateescape"))
-    mark_lost(identity, folder, lost=False)
+    mark(LOST, identity, folder, holds=False)
 
 
 def load(identity: str, folder: str = FOLDER) -> Registrant | None:
@@ -45,30 +48,18 @@ def forget(identity: str, folder: str = FOLDER) -> None:
     _remove(_path(identity, folder))
 
 
-def mark_lost(identity: str, folder: str = FOLDER, *, lost: bool) -> None:
-    """Note that the disk lost this node's registration without a fencing, or that this is over. Raises OSError."""
-    if lost:
-        files.write(_lost_path(identity, folder), b"")
+def mark(note: str, identity: str, folder: str = FOLDER, *, holds: bool) -> None:
+    """Note LOST or UNWRITTEN of the disk `identity`, or that it is over. Raises OSError."""
+    path = _note_path(note, identity, folder)
+    if holds:
+        files.write(path, b"")
     else:
-        _remove(_lost_path(identity, folder))
+        _remove(path)
 
 
-def is_lost(identity: str, folder: str = FOLDER) -> bool:
-    """Whether that was noted, and 'on' has not run for that disk since."""
-    return os.path.exists(_lost_path(identity, folder))
-
-
-def mark_unwritten(identity: str, folder: str = FOLDER, *, unwritten: bool) -> None:
-    """Note that the disk's target could not write down a removal, or that this is over. Raises OSError."""
-    if unwritten:
-        files.write(_unwritten_path(identity, folder), b"")
-    else:
-        _remove(_unwritten_path(identity, folder))
-
-
-def is_unwritten(identity: str, folder: str = FOLDER) -> bool:
-    """Whether that was noted since this node started."""
-    return os.path.exists(_unwritten_path(identity, folder))
+def is_marked(note: str, identity: str, folder: str = FOLDER) -> bool:
+    """Whether that was noted since this node started, and is not over."""
+    return os.path.exists(_note_path(note, identity, folder))
 
 
 def _remove(path: str) -> None:
@@ -105,13 +96,9 @@ def _path(identity: str, folder: str) -> str:
     return f"{folder}/{encoded(identity)}"
 
 
-def _lost_path(identity: str, folder: str) -> str:
+def _note_path(note: str, identity: str, folder: str) -> str:
     """No name of a state file, nor of bindings, has a second +."""
-    return f"{folder}/+lost+{encoded(identity)}"
-
-
-def _unwritten_path(identity: str, folder: str) -> str:
-    return f"{folder}/+unwritten+{encoded(identity)}"
+    return f"{folder}/+{note}+{encoded(identity)}"
 
 
 def encoded(identity: str) -> str:

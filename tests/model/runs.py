@@ -300,7 +300,7 @@ class Runs:
                 (state_file, "load", lambda disk, _: self._open.registered(disk)),
                 (state_file, "save", lambda disk, it, _: self._open.write(disk, files.STATE, it)),
                 (state_file, "forget", lambda disk, _: self._open.write(disk, files.STATE, None)),
-                (state_file, "is_unwritten", lambda *_: False),
+                (state_file, "is_marked", lambda *_: False),
                 (state_file, "identities", lambda _: self._open.disks()),
                 (bindings, "load", lambda disk, *_: self._open.bindings(disk)),
                 (bindings, "save", lambda disk, it, *_: self._open.write(disk, files.MEMORY, it, files.LASTING)),

@@ -172,7 +172,7 @@ def test_a_loss_that_cannot_be_noted_is_said(storage: Storage, folder: str, monk
 
     world = World(folder, storage)
     world.round()
-    monkeypatch.setattr(state_file, "mark_lost", full)
+    monkeypatch.setattr(state_file, "mark", full)
     storage.set(A, (), 0)
     world.round()
     assert any("cannot be noted: No space left on device" in text for text in world.said)

@@ -96,7 +96,7 @@ def test_a_note_that_cannot_be_written_changes_nothing(tmp_path: Path, monkeypat
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fence_pr.state_file.mark_unwritten", full)
+    monkeypatch.setattr("fence_pr.state_file.mark", full)
     assert world.run("n1", "off", "n2").ok
     assert world.run("n1", "monitor").ok
 

@@ -80,12 +80,12 @@ class ThisNode:
 
     def is_unwritten(self, found: Device) -> bool:
         """Whether 'off' has noted that the disk's target could not write down what was removed."""
-        return state_file.is_unwritten(found.stable_name(), self.state_folder)
+        return state_file.is_marked(state_file.UNWRITTEN, found.stable_name(), self.state_folder)
 
     def note_unwritten(self, found: Device, *, unwritten: bool) -> None:
         """Note that, or that it is over. What cannot be noted was said already."""
         try:
-            state_file.mark_unwritten(found.stable_name(), self.state_folder, unwritten=unwritten)
+            state_file.mark(state_file.UNWRITTEN, found.stable_name(), self.state_folder, holds=unwritten)
         except OSError:
             return
 

@@ -40,12 +40,12 @@ class Loss:
             self._note(lost=False)
 
     def _is_noted(self) -> bool:
-        return state_file.is_lost(self._identity, self._folder)
+        return state_file.is_marked(state_file.LOST, self._identity, self._folder)
 
     def _note(self, *, lost: bool) -> None:
         self._stands = lost
         try:
-            state_file.mark_lost(self._identity, self._folder, lost=lost)
+            state_file.mark(state_file.LOST, self._identity, self._folder, holds=lost)
             self._noted = lost
         except OSError as error:
             self._noted = False
