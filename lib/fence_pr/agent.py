@@ -110,7 +110,6 @@ def _note(chosen: Options, report: Report, seconds: float) -> None:
 
 
 def _hear(messages: Log, kind: int, said: Any) -> None:
-    _get_ready_to_speak()
     if kind == child.COMMAND:
         messages.write(log.COMMAND, said)
     else:
