@@ -20,6 +20,7 @@ Set the resource meta attribute provides=unfencing."""
 
 
 ABORT_MODES = ABORT_AUTO, ABORT_REQUIRE, ABORT_NEVER = "auto", "require", "never"
+DRAIN_MODES = DRAIN_NONE, DRAIN_RESET = "none", "reset"
 
 
 class Action(Record):
@@ -124,6 +125,9 @@ OPTIONS = (
            " not abort", 2, "", ABORT_AUTO, "mode", ABORT_MODES),
     Option("settle_time", SECONDS, "After a preempt without abort 'off' waits this long, for writes that the disk has"
            " accepted, before it reads the disk again; the time limit is extended by as much", 2, "", "1", "seconds"),
+    Option("drain", SELECT, "Where nothing was aborted, reset a SCSI disk once, for all nodes, after the node's key has"
+           " gone, so that nothing which the disk had accepted lands later: none or reset. It has a price, see"
+           " configure.md", 2, "", DRAIN_NONE, "mode", DRAIN_MODES),
     Option("foreign", SELECT, "What to do about foreign keys, which belong to no node in corosync.conf and can still"
            " write: report them, or refuse to call a node fenced while there are any", 2, "", "report", "mode",
            ("report", "refuse")),

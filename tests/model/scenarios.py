@@ -9,6 +9,7 @@ from fence_pr.storage.pr_ioctl import EXCLUSIVE_ACCESS_REG_ONLY as EARO
 from fence_pr.storage.pr_ioctl import WRITE_EXCLUSIVE_ALL_REGS as WEAR
 from fence_pr.storage.pr_ioctl import WRITE_EXCLUSIVE_REG_ONLY as WERO
 
+from . import draining
 from . import scenario as fault
 from .configuration import Conf
 from .ends import all_are_on, all_reached, n1_is_up, nobody_succeeds, one_is_left, only_n2, somebody_is_left, untouched
@@ -354,4 +355,5 @@ def elsewhere() -> list[Scenario]:
 def short() -> list[Scenario]:
     """All of them."""
     of_pairs = [*pairs(), *pairs_with_faults(), *cannot_finish()]
-    return [*of_pairs, *fencing(), *hopeless(), *away(), *groups(), *unfencing(), *coming_back(), *elsewhere()]
+    of_nodes = [*groups(), *unfencing(), *coming_back()]
+    return [*of_pairs, *fencing(), *hopeless(), *away(), *of_nodes, *draining.scenarios(), *elsewhere()]
