@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fence_pr.errors import Conflict, DeviceFailure, Notice, ReservationError
+from fence_pr.errors import Conflict, DeviceFailure, FenceError, Notice, ReservationError
 from fence_pr.storage import kernel_status, pr_ioctl, unit_reset
 from fence_pr.storage.snapshot import Snapshot
 
@@ -237,6 +237,10 @@ class ModelDisk:
     def dead_paths(self) -> dict[str, Notice]:
         """As `disk.Disk.dead_paths`."""
         return {}
+
+    def away(self, *, again: bool = False) -> list[FenceError]:  # noqa: ARG002 - as there
+        """As `disk.Disk.away`."""
+        return []
 
     def warnings(self) -> list[Notice]:
         """As `disk.Disk.warnings`."""

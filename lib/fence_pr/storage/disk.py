@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 
-from ..errors import Notice
+from ..errors import FenceError, Notice
 from .identity import is_last_resort
 
 TYPE_CHECKING = False
@@ -136,6 +136,10 @@ class Disk(abc.ABC):
     def dead_paths(self) -> dict[str, Notice]:
         """Device node → what is wrong, for each path that does not answer."""
         return {}
+
+    def away(self, *, again: bool = False) -> list[FenceError]:  # noqa: ARG002 - for disks with several paths
+        """Why each of these paths is dead. again: each is asked anew, and used again if it answers as this disk."""
+        return []
 
     def registered_as(self) -> int | None:
         """The key that the target has for this very host, where it tells hosts apart; None if it cannot say."""
