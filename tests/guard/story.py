@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.fencing import agent, maps
 from tests.fencing.agent import WERO, key, succeed
 from tests.fencing.maps import PATH_1, PATH_2
+from tests.fencing.sessions import log_in_anew
 from tests.guard.node import end, said, start, wait_until
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.lab.cluster import Cluster, Node
 
-MAPPED, PLAIN = "a", ("b", "c")
+MAPPED, PLAIN, ELSEWHERE = "a", ("b", "c"), "d"
 LUNS = (MAPPED, *PLAIN)
 SECOND_KEY = "0x77"
 # Often, so that much is read in little time; a disk is unreadable soon.
@@ -70,6 +71,9 @@ class Story:
             self.registrations_are_lost: 2,
             self.connection_breaks: 1,
             self.target_loses_its_power: 1,
+            self.node_logs_in_anew: 2,
+            self.path_of_the_map_logs_in_anew: 2,
+            self.path_leads_to_another_disk: 4,
         }
 
     def happen(self) -> None:
@@ -223,6 +227,35 @@ class Story:
         """It keeps registrations, but for a moment there are none yet."""
         self.lab.restart_target(self.chance.choice(PLAIN))
         link_to_map(self.lab)
+
+    def node_logs_in_anew(self) -> None:
+        """Its key stands for the former session then, until 'on' has run."""
+        lun = self.chance.choice(PLAIN)
+        log_in_anew(self.lab, "n1", lun)
+        link_to_map(self.lab)
+        time.sleep(self.chance.random() * PATH_CHECKS_SECONDS)
+        assert self.own_key in (it for _, it in self.lab.reservation(lun).registrations)
+        self.unfence()
+
+    def path_of_the_map_logs_in_anew(self) -> None:
+        """The map has its path back as another nexus, while the key stands on the other path."""
+        path = self._path_of_the_map()
+        log_in_anew(self.lab, path.name, MAPPED)
+        link_to_map(self.lab)
+        maps.reload(self.lab, MAPPED, [PATH_1, PATH_2])
+        time.sleep(self.chance.random() * PATH_CHECKS_SECONDS)
+        self.unfence()
+
+    def path_leads_to_another_disk(self) -> None:
+        """A LUN is remapped at the array: to one that says who it is, or to one that says it is the map's. The target
+        drops the path's registration with that.
+        """
+        path = self._path_of_the_map()
+        with self.lab.twin(MAPPED) as twin:
+            with path.leads_to(MAPPED, self.chance.choice((ELSEWHERE, twin))):
+                time.sleep(self.chance.random())
+            time.sleep(self.chance.random() * PATH_CHECKS_SECONDS)
+        self.unfence()
 
     # ---- what happens to the guard
 
