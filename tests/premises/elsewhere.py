@@ -57,6 +57,13 @@ ELSEWHERE = (
         ),
     ),
     Elsewhere(
+        "D4",
+        "A disk answers late, but within the limit",
+        "failed",
+        "waited for, for half of the limit",
+        ("tests/unit/test_patience.py::test_a_disk_that_answers_late_is_waited_for_half_of_the_limit",),
+    ),
+    Elsewhere(
         "D5",
         "PREEMPT AND ABORT is refused, and the kernel does not say why",
         "32 aborts, never a preempt",
@@ -103,6 +110,13 @@ ELSEWHERE = (
             "tests/unit/test_scsi_disk.py::test_another_node_that_registers_all_the_time_keeps_nobody_from_reading",
             "tests/unit/test_paths.py::test_the_order_of_the_keys_and_the_generation_contradict_nothing",
         ),
+    ),
+    Elsewhere(
+        "E7",
+        "An exclusive reservation of a dead host",
+        "'on' and 'off' send the person to each other",
+        "refused, with the way out",
+        ("tests/fencing/test_actions.py::test_on_refuses_a_disk_that_somebody_holds_alone",),
     ),
     Elsewhere(
         "E8",

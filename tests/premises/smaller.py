@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from tests.fencing.agent import key
 from tests.fencing.test_abort import held_write
-from tests.lab.inside.pr import IGNORE_KEY
-from tests.premises.bench import COROSYNC, FAILED, JOINED, LIE, OUT, SAID, SILENT, WARNED, NotAsPlanned, Seen, together
+from tests.premises.bench import COROSYNC, FAILED, JOINED, LIE, OUT, SILENT, WARNED, NotAsPlanned, Seen
 from tests.premises.limits import GUARD
 from tests.premises.table import row
 
 if TYPE_CHECKING:
     from tests.premises.bench import Bench
 
-DEAD, WRITE_EXCLUSIVE = 0x77, 1
 REMOTE = "remote1"
 LATE_SECONDS = 1.0
 
@@ -24,16 +22,6 @@ LATE_SECONDS = 1.0
 def another_type(bench: Bench) -> Seen:
     bench.join("n1")
     return Seen(bench.call("n2", "on", "n2", type="EARO"), warning="the option type asks for")
-
-
-@row("E7", "An exclusive reservation of a dead host: 'on', and 'off' of its key", old=SAID, new=FAILED)
-def a_dead_hosts_own(bench: Bench) -> Seen:
-    bench.register("n3", 0, DEAD, IGNORE_KEY)
-    if status := bench.nodes["n3"].pr("a", "reserve", DEAD, WRITE_EXCLUSIVE):
-        raise NotAsPlanned(f"RESERVE ended with {status:#x}")
-    bench.nodes["n1"].drain("a")
-    calls = [bench.call("n1", "on", "n1"), bench.call("n1", "off", hex(DEAD))]
-    return Seen(together(calls), never="run 'on'")
 
 
 @row("E13", "A disk leaves the cluster on purpose, and n1's guard looks", old=FAILED, new=JOINED)
