@@ -147,7 +147,8 @@ OPTIONS = (
            ",", "char"),
     Option("separator", STRING, "Separator in the output of 'list' and 'list-status'", 100, "C", ",", "char"),
     Option("delay", SECONDS, "Wait this long before fencing starts", 200, "H", "0", "seconds"),
-    Option("disable_timeout", BOOLEAN, "Wait without limit; power_timeout does not apply", 200, "", "0", "true|false"),
+    Option("disable_timeout", BOOLEAN, "Wait without limit, until the cluster ends the call; power_timeout does not"
+           " apply. Unlike fence-agents, never the default", 200, "", "0", "true|false"),
     Option("login_timeout", SECONDS, "Time to log in", 200, "", "5", "seconds", ignored="disks need no login"),
     Option("shell_timeout", SECONDS, "Time for a prompt", 200, "", "3", "seconds", ignored="disks need no prompt"),
     Option("power_timeout", SECONDS, "Time limit for the whole action; if a disk hangs for longer the action"
