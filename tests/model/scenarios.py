@@ -252,7 +252,10 @@ def away() -> list[Scenario]:
     dies, returns = Call("n1", "loses a path", ""), Call("n1", "has its path back", "")
     meanwhile: Program = ((dies,), (returns,))
     once, name = off("n1", "n2"), "its second disk is away"
+    registered, one_path = "the path that is registered is away for a while", Start(alter=_n1_has_one_path)
     return [
+        Scenario(f"n1 fences n2: {registered}", (once, ((returns,),)), MAP_1, one_path, exact=COARSE, before=(dies,)),
+        Scenario(f"the pair, {registered}", (*MUTUAL, ((returns,),)), MAP_1, one_path, exact=COARSE, before=(dies,)),
         Scenario(f"n1 fences n2: {name}", (once,), SCSI_2, BOTH, NO_FAULT, untouched, before=(dies,)),
         Scenario(f"n1 fences n2: {name} for a while", (once, meanwhile), SCSI_2, BOTH, NO_FAULT, exact=COARSE),
         Scenario(

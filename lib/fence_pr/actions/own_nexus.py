@@ -33,9 +33,16 @@ def refusals(job: Job, disks: Sequence[SharedDisk]) -> dict[Device, DiskNotAsAsk
         if not (first := passing[0]) or None in passing:
             break
         again.pause(first)
-        job.on_each(lambda it: it.disk.away(again=True), maps)
-        found = _refused(job, maps)
+        seen = [disk for disk, it in zip(maps, job.on_each(_look_again, maps)) if not isinstance(it, FenceError)]
+        left = {disk.device: found[disk.device] for disk in maps if disk not in seen}
+        found = {**left, **_refused(job, seen)}
     return found
+
+
+def _look_again(disk: SharedDisk) -> None:
+    """Take dead paths back, and read: what a path has not answered it is not asked by REGISTER."""
+    disk.disk.away(again=True)
+    disk.disk.snapshot()
 
 
 def _refused(job: Job, disks: Sequence[SharedDisk]) -> dict[Device, DiskNotAsAsked]:
