@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 LUNS, SOME = 256, tuple(map(str, range(16)))
 NODES = ("n1", "n2")
 LIMIT_SECONDS = 60
-# A thread for each disk, and another one for a question that is not waited for; and the two processes.
-TASKS_OF_A_DISK, OTHER_TASKS, OTHER_FILES = 2, 2, 16
+# A thread for each disk, and another one for a question that is not waited for, each with a file of sysfs at most; and
+# the two processes with theirs.
+EACH_DISK, OTHERS = 2, 16
 TOO_FEW_FILES = 12
 
 pytestmark = [pytest.mark.slow, pytest.mark.promise(6)]
@@ -82,8 +83,8 @@ def told(action: str, end: dict[str, Any], code: int = 0) -> None:
     """The call has ended so, and took no more threads and descriptors than there are disks."""
     print(f"{action}: {end['seconds']:.1f} s, {end['tasks']} processes and threads, {end['files']} descriptors")
     assert (end["returncode"], end["stderr"]) == (code, ""), end
-    assert end["tasks"] <= TASKS_OF_A_DISK * LUNS + OTHER_TASKS
-    assert LUNS <= end["files"] <= LUNS + OTHER_FILES
+    assert end["tasks"] <= EACH_DISK * LUNS + OTHERS
+    assert LUNS <= end["files"] <= EACH_DISK * LUNS + OTHERS
 
 
 def few_processes(disks: ManyDisks) -> None:

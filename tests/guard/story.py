@@ -198,16 +198,17 @@ class Story:
         maps.reload(self.lab, MAPPED, [PATH_1, PATH_2])
 
     def path_of_the_map_returns_unregistered(self) -> None:
-        """While the key stands on the other path."""
+        """While the key stands on the other path; and, after a new session, for former ones."""
         self.unfence()
         path = self._path_of_the_map()
         path.drain(MAPPED)
+        before = self._registrations_over(path)
         assert path.pr(MAPPED, "register", self.own_key, 0) == 0
         if self._registers:
-            wait_until(lambda: self._keys_of_the_map().get(path.name) == self.own_key)
+            wait_until(lambda: self._registrations_over(path) == before)
         else:
             time.sleep(PATH_CHECKS_SECONDS)
-            assert path.name not in self._keys_of_the_map()
+            assert self._registrations_over(path) == before - 1
             self.unfence()
 
     def disk_goes_and_returns(self) -> None:
@@ -280,8 +281,9 @@ class Story:
     def _path_of_the_map(self) -> Node:
         return self.lab.nodes[self.chance.choice((PATH_1, PATH_2))]
 
-    def _keys_of_the_map(self) -> dict[str, int]:
-        return self.lab.reservation(MAPPED).keys
+    def _registrations_over(self, path: Node) -> int:
+        """With this node's key, of its former sessions, too."""
+        return self.lab.reservation(MAPPED).registrations.count((path.name, self.own_key))
 
 
 def link_to_map(lab: Cluster) -> None:
