@@ -17,6 +17,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "lib")]
 
 from tests.conftest import IN_PARALLEL, LONG  # noqa: E402
+from tests.faults.forms import PROOF  # noqa: E402
 from tests.inputs import proof as inputs  # noqa: E402
 from tests.lab.plugin import MUST_COVER  # noqa: E402
 from tests.model import proof as model  # noqa: E402
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     long, started = bool(arguments), time.monotonic()
-    environment = {**os.environ, LONG: str(int(long)), MUST_COVER: "1"}
+    environment = {**os.environ, LONG: str(int(long)), MUST_COVER: "1", PROOF: "1"}
     with subprocess.Popen(FAULTS, cwd=PROJECT, env=environment, text=True, stdout=subprocess.PIPE) as faults:
         print("every order, over a model of the targets", flush=True)
         held = True

@@ -41,14 +41,14 @@ class Faults:
         self._properties, self._kernel = item.user_properties, kernel
 
     @contextmanager
-    def injected(self, kind: str) -> Iterator[None]:
-        """A fault of this kind; it is survived if the block ends without an exception."""
+    def injected(self, kind: str, *, loaded: bool = False) -> Iterator[None]:
+        """A fault of this kind; survived if the block ends without an exception. loaded: while all nodes wrote."""
         survived = False
         try:
             yield
             survived = True
         finally:
-            self._properties.append((FAULT, (kind, self._kernel, survived)))
+            self._properties.append((FAULT, (kind, self._kernel, survived, loaded)))
 
 
 def lines(properties: Iterable[tuple[str, object]]) -> list[str]:
@@ -56,22 +56,26 @@ def lines(properties: Iterable[tuple[str, object]]) -> list[str]:
     total: Counter[str] = Counter()
     injected: Counter[tuple[str, str]] = Counter()
     survived: Counter[tuple[str, str]] = Counter()
+    under_load = 0
     for name, value in properties:
         if name == PROPERTY and isinstance(value, (list, tuple)):
             total[value[0]] += value[1]
         if name == FAULT and isinstance(value, (list, tuple)):
-            kind, kernel, well = value
+            kind, kernel, well, loaded = value
             injected[kind, kernel] += 1
             survived[kind, kernel] += bool(well)
+            under_load += bool(loaded)
     told = [f"{total[what]:>12,}  {words}" for what, words in WORDS.items() if total[what]]
-    return [*told, *_of_faults(injected, survived)]
+    return [*told, *_of_faults(injected, survived, under_load)]
 
 
-def _of_faults(injected: Counter[tuple[str, str]], survived: Counter[tuple[str, str]]) -> list[str]:
+def _of_faults(injected: Counter[tuple[str, str]], survived: Counter[tuple[str, str]], under_load: int) -> list[str]:
     if not injected:
         return []
     lost = injected.total() - survived.total()
-    told = [f"{injected.total():>12,}  faults on real kernels, {f'{lost} NOT SURVIVED' if lost else 'all survived'}:"]
+    writing = f", {under_load} of them while all nodes wrote" if under_load else ""
+    came_of_it = f"{lost} NOT SURVIVED" if lost else "all survived"
+    told = [f"{injected.total():>12,}  faults on real kernels{writing}, {came_of_it}:"]
     for kind in sorted({kind for kind, _ in injected}):
         of_kind = [(kernel, number) for (it, kernel), number in sorted(injected.items()) if it == kind]
         told.append(f"{'':14}{kind}: " + ", ".join(f"{number} on {kernel}" for kernel, number in of_kind))

@@ -20,6 +20,7 @@ Set the resource meta attribute provides=unfencing."""
 
 
 ABORT_MODES = ABORT_AUTO, ABORT_REQUIRE, ABORT_NEVER = "auto", "require", "never"
+DRAIN_MODES = DRAIN_NONE, DRAIN_RESET = "none", "reset"
 
 
 class Action(Record):
@@ -124,6 +125,9 @@ OPTIONS = (
            " not abort", 2, "", ABORT_AUTO, "mode", ABORT_MODES),
     Option("settle_time", SECONDS, "After a preempt without abort 'off' waits this long, for writes that the disk has"
            " accepted, before it reads the disk again; the time limit is extended by as much", 2, "", "1", "seconds"),
+    Option("drain", SELECT, "Where nothing was aborted, reset a SCSI disk once, for all nodes, after the node's key has"
+           " gone, so that nothing which the disk had accepted lands later: none or reset. It has a price, see"
+           " configure.md", 2, "", DRAIN_NONE, "mode", DRAIN_MODES),
     Option("foreign", SELECT, "What to do about foreign keys, which belong to no node in corosync.conf and can still"
            " write: report them, or refuse to call a node fenced while there are any", 2, "", "report", "mode",
            ("report", "refuse")),
@@ -143,7 +147,8 @@ OPTIONS = (
            ",", "char"),
     Option("separator", STRING, "Separator in the output of 'list' and 'list-status'", 100, "C", ",", "char"),
     Option("delay", SECONDS, "Wait this long before fencing starts", 200, "H", "0", "seconds"),
-    Option("disable_timeout", BOOLEAN, "Wait without limit; power_timeout does not apply", 200, "", "0", "true|false"),
+    Option("disable_timeout", BOOLEAN, "Wait without limit, until the cluster ends the call; power_timeout does not"
+           " apply. Unlike fence-agents, never the default", 200, "", "0", "true|false"),
     Option("login_timeout", SECONDS, "Time to log in", 200, "", "5", "seconds", ignored="disks need no login"),
     Option("shell_timeout", SECONDS, "Time for a prompt", 200, "", "3", "seconds", ignored="disks need no prompt"),
     Option("power_timeout", SECONDS, "Time limit for the whole action; if a disk hangs for longer the action"

@@ -41,14 +41,24 @@ class Scribe:
             answer = self._answer()
         except OSError as error:
             answer = why_not_started(error)
+        if answer != "":
+            self._let_go()
         if answer:
             self._is_not_written(answer)
-            self._lines = -1
         elif answer is None:
             raise UsageError("file-is-a-disk", **self._file)
 
     def _is_not_written(self, answer: dict[str, Any] | str) -> None:
-        self.problem = Notice("file-unopened", {**self._file, "answer": answer})
+        """answer: in words; or what this machine has no more of, which another file would not change."""
+        code = "file-unopened" if isinstance(answer, str) else "file-not-served"
+        self.problem = Notice(code, {**self._file, "answer": answer})
+
+    def _let_go(self) -> None:
+        """Close both pipes. Its process then ends by itself, also one that is still opening the file."""
+        for fd in (self._lines, self._told):
+            if fd >= 0:
+                os.close(fd)
+        self._lines = self._told = -1
 
     def _answer(self) -> str | None:
         """Why the file cannot be written, "" if it can, None if it is a disk."""
@@ -67,7 +77,7 @@ class Scribe:
         if self._lines >= 0:
             self._send(_END)
             self._hear()
-            self._lines = -1
+            self._let_go()
             self._reap()
 
     def give_up(self) -> None:
@@ -100,11 +110,18 @@ class Scribe:
 
 def _start(path: str, *, anew: bool) -> tuple[int, int, int]:
     """The process, and descriptors: for lines, and for what it says. Raises OSError."""
-    null = os.open("/dev/null", os.O_RDWR)
-    reading, lines = os.pipe()
-    told, telling = os.pipe()
+    fds: list[int] = []
     caller = os.getpid()
-    process = os.fork()
+    try:
+        fds += [os.open("/dev/null", os.O_RDWR)]
+        fds += os.pipe()
+        fds += os.pipe()
+        process = os.fork()
+    except OSError:
+        for fd in fds:
+            os.close(fd)
+        raise
+    null, reading, lines, told, telling = fds
     if process == 0:
         try:
             os.setsid()

@@ -119,6 +119,10 @@ class PacemakerCluster:
         """Let a node leave the cluster in good order."""
         self._stack(name, "stop")
 
+    def harm(self, name: str) -> None:
+        """What is done to this node only a reboot mends."""
+        self._harmed.add(name)
+
     def crash(self, *names: str) -> None:
         """Let nodes lose their power."""
         self._harmed.update(names)

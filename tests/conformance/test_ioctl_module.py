@@ -65,7 +65,8 @@ def test_a_path_that_breaks_is_a_path_failure(lab: Cluster) -> None:
     lab.drain()
     lab.n1.cut("a")
     (answer,) = calls(lab, ("n1", "a", "pr_ioctl.register", 0, A, IGNORE_KEY), drain=False)
-    assert (answer.error, answer.status) == ("PathFailure", PATH_FAILED)
+    # On Linux 6.1 the device may be away before it can be opened.
+    assert (answer.error, answer.status in (PATH_FAILED, -errno.ENXIO)) == ("PathFailure", True), answer
     assert "check the connection to the storage" in answer.text
 
 

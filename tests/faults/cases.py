@@ -70,11 +70,13 @@ class Seen:
 
     written     what a write of each node came to in the end
     remembered  the content of n1's state files, "" where there is none
+    loaded      whether all nodes wrote meanwhile
     """
 
     rounds: list[Round]
     written: dict[str, list[str]]
     remembered: list[str]
+    loaded: bool = False
 
 
 def carry_out(disks: CaseDisks, cases: Sequence[Case]) -> Iterator[tuple[Case, Seen]]:

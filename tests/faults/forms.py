@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Callable, TypeVar
 
 import pytest
@@ -11,6 +12,9 @@ from tests.lab import plugin
 
 Test = TypeVar("Test", bound=Callable[..., object])
 CI_FORM, LONG_FORM = wanted("slow"), wanted("long")
+# Of `make proof`: more faults than in other short runs, and half of them while all nodes write.
+PROOF = "FENCE_PR_PROOF"
+PROOF_FORM = os.environ.get(PROOF) == "1" and not CI_FORM
 
 
 # Their guests are their own: with all other tests of a kernel in one process they would take longest of all.

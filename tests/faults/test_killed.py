@@ -19,7 +19,7 @@ import pytest
 
 from tests.faults.cases import Call, Case, carry_out
 from tests.faults.disks import NvmeDisks, ScsiDisks, State
-from tests.faults.forms import CI_FORM, LONG_FORM, both, loop
+from tests.faults.forms import CI_FORM, LONG_FORM, PROOF_FORM, both, loop
 from tests.faults.loaded import some_under_load
 from tests.faults.traced import CHILD, PARENT
 from tests.fencing.agent import key
@@ -40,7 +40,7 @@ CHANGES = (*COMMANDS, "write", "rename")
 KILLS = list(itertools.product(((PARENT,), (CHILD,), (PARENT, CHILD)), ("before", "after")))
 FIRST_WITH_READING_IOCTLS = (6, 19)
 # Of the calls that change no disk, in the short form.
-EVERY = 8
+EVERY = 2 if PROOF_FORM else 8
 KILLED = "Failed: internal error: the process that works on the disks was killed\n"
 ON = Call("n1", "on", "n1")
 OFF, BACK = Call("n1", "off", "n2"), Call("n2", "off", "n1")
@@ -73,7 +73,7 @@ def kill_on_everywhere(disks: SlowDisks, faults: Faults) -> None:
     for others in ((), ("n2",)) if every_call(disks) else ((),):
         cases = [Case(others, ((kill,), (ON,))) for kill in _kills(disks, ON, others, again=bool(others))]
         for case, seen in some_under_load(disks, cases):
-            with faults.injected("SIGKILL in on"):
+            with faults.injected("SIGKILL in on", loaded=seen.loaded):
                 killed, again = seen.rounds
                 _assert_killed(case, killed)
                 for state in killed.states:
@@ -91,7 +91,7 @@ def kill_off_everywhere(disks: SlowDisks, faults: Faults) -> None:
         kills = _kills(disks, OFF, ("n1", "n2"), reserve=reserve, again=not reserve)
         cases = [Case(nodes, ((kill,), *again), reserve) for kill, (nodes, again) in zip(kills, itertools.cycle(turns))]
         for case, seen in some_under_load(disks, cases):
-            with faults.injected("SIGKILL in off"):
+            with faults.injected("SIGKILL in off", loaded=seen.loaded):
                 _assert_killed(case, seen.rounds[0])
                 _assert_fought_out(disks, case, seen)
 

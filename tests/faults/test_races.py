@@ -11,7 +11,7 @@ import pytest
 from tests.faults import traced
 from tests.faults.cases import LOSER, Call, Case, carry_out
 from tests.faults.disks import NVME, PREEMPT, SCSI, WEAR, NvmeDisks, ScsiDisks, State, many, option, register
-from tests.faults.forms import CI_FORM, LONG_FORM, loop, newest
+from tests.faults.forms import CI_FORM, LONG_FORM, PROOF_FORM, loop, newest
 from tests.faults.loaded import SHARE, some_under_load, under_load
 from tests.faults.traced import CHILD, PARENT, PATIENT, Site
 from tests.fencing.agent import AGENT, key
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Duelling = TypeVar("Duelling", bound="CaseDisks")
 NO_VERSIONS: Mapping[str, Agent] = {}
-DUELS = 200 if LONG_FORM else 50 if CI_FORM else 20
+DUELS = 200 if LONG_FORM else 50 if CI_FORM else 30 if PROOF_FORM else 20
 LOADED_DUELS = int(DUELS * SHARE)
 DUELS_OF_VERSIONS = 200 if LONG_FORM else 20
 # One node may be so much earlier than the other: about as long as an agent takes to come to the first disk.
@@ -97,7 +97,8 @@ def duel(
     roads = {node: crossroads(disks, versions.get(node, agents.THIS)) for node in ("n1", "n2")}
     cases = [duel_of(number, chance, roads, versions) for number in range(count)]
     for case, seen in carry(disks, cases):
-        with faults.injected("two versions off each other" if versions else "two nodes off each other"):
+        what = "two versions off each other" if versions else "two nodes off each other"
+        with faults.injected(what, loaded=seen.loaded):
             fought, finished = seen.rounds
             ends = dict(zip((call.node for call in case.rounds[0]), fought.ends))
             assert sorted(status for status, _, _ in ends.values()) == [0, 1], (case, ends)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.lab.nvme import Namespaces
 
 HELD_MILLISECONDS = 3000
-ACCEPTED_SECONDS = 0.7
+ACCEPTED_SECONDS, LATE_SECONDS, LOOK_SECONDS = 0.7, 0.3, 0.05
 LUN, SCSI_DISK, NAMESPACE, NVME_DISK = "e", "lun-e", 2, "namespace-2"
 LIO_LUN, LIO_DISK = "d", "lun-d"
 WERO = 3
@@ -32,20 +32,28 @@ pytestmark = pytest.mark.parametrize("namespaces", ["loop"], indirect=True)
 
 
 class Held:
-    """A victim's write that the target holds."""
+    """A victim's write that the target holds.
+
+    before  what was on the disk before it
+    due     when it would land, of time.monotonic(), at the latest
+    """
 
     def __init__(self, lab: Cluster, disk: str) -> None:
         self._guest, self._disk = lab.guest, disk
         self.before = self.landed()
+        self.due = 0.0
 
     def landed(self) -> str:
         """What is on the disk below the target now."""
         return str(self._guest.call("landed", name=self._disk))
 
     def landed_later(self) -> bool:
-        """Whether the disk changes from now on, until long after the write is due."""
+        """Whether the disk changes from now on, until well after the write is due."""
         now = self.landed()
-        time.sleep(HELD_MILLISECONDS / 1000 + 1)
+        while time.monotonic() < self.due + LATE_SECONDS:
+            if self.landed() != now:
+                return True
+            time.sleep(LOOK_SECONDS)
         return self.landed() != now
 
 
@@ -57,6 +65,7 @@ def held_write(lab: Cluster, victim: Node, path: str, disk: str) -> Iterator[Hel
     lab.guest.call("hold_writes", name=disk, milliseconds=HELD_MILLISECONDS)
     write = victim.start(["dd", "if=/run/block", f"of={path}", "bs=4096", "count=1", "oflag=direct"])
     time.sleep(ACCEPTED_SECONDS)
+    held.due = time.monotonic() + HELD_MILLISECONDS / 1000
     assert not write.done()
     assert held.landed() == held.before
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fencing import maps
-from tests.fencing.agent import fail, key, run, succeed
+from tests.fencing.agent import fail, key, run, start, succeed
 from tests.fencing.maps import PATH_1, PATH_2
 from tests.fencing.sessions import log_in_anew
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
 
 N1, N2, N3 = map(key, ("n1", "n2", "n3"))
+AWAY_SECONDS = 1.0
 
 
 @pytest.mark.promise(3, 4)
@@ -41,6 +43,24 @@ def test_a_node_with_a_new_session_fences_nobody_until_on_has_run_there(lab: Clu
     assert [lab.reservation(lun).keys for lun in "abc"] == [it.keys for it in before]
     succeed(lab.n1, "on", "n1")
     succeed(lab.n1, "off", "n2")
+
+
+@pytest.mark.promise(3, 6)
+def test_over_a_map_the_path_that_is_registered_is_waited_for(lab: Cluster) -> None:
+    """It is away for a moment, and the other one never was registered."""
+    with maps.mapped(lab, "a") as name:
+        lab.nodes[PATH_2].set_state("a", "offline")
+        assert run(lab.n1, "on", "n1", devices=name).returncode == 0
+        succeed(lab.n3, "on", "n3", luns="a")
+        lab.nodes[PATH_2].set_state("a", "running")
+        lab.nodes[PATH_1].set_state("a", "offline")
+        calling = start(lab.n1, "off", "n3", devices=name)
+        time.sleep(AWAY_SECONDS)
+        assert not calling.done()
+        lab.nodes[PATH_1].set_state("a", "running")
+        done = calling.wait()
+        assert done.stdout.startswith("Success: Powered OFF\n"), done
+        assert lab.reservation("a").keys == {PATH_1: N1}
 
 
 @pytest.mark.promise(3)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from tests.fencing import agent, maps
 from tests.fencing.agent import WERO, key, succeed
 from tests.fencing.maps import PATH_1, PATH_2
+from tests.fencing.sessions import log_in_anew
 from tests.guard.node import end, said, start, wait_until
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.lab.cluster import Cluster, Node
 
-MAPPED, PLAIN = "a", ("b", "c")
+MAPPED, PLAIN, ELSEWHERE = "a", ("b", "c"), "d"
 LUNS = (MAPPED, *PLAIN)
 SECOND_KEY = "0x77"
 # Often, so that much is read in little time; a disk is unreadable soon.
@@ -70,6 +72,9 @@ class Story:
             self.registrations_are_lost: 2,
             self.connection_breaks: 1,
             self.target_loses_its_power: 1,
+            self.node_logs_in_anew: 2,
+            self.path_of_the_map_logs_in_anew: 2,
+            self.path_leads_to_another_disk: 4,
         }
 
     def happen(self) -> None:
@@ -193,16 +198,17 @@ class Story:
         maps.reload(self.lab, MAPPED, [PATH_1, PATH_2])
 
     def path_of_the_map_returns_unregistered(self) -> None:
-        """While the key stands on the other path."""
+        """While the key stands on the other path; and, after a new session, for former ones."""
         self.unfence()
         path = self._path_of_the_map()
         path.drain(MAPPED)
+        before = self._registrations_over(path)
         assert path.pr(MAPPED, "register", self.own_key, 0) == 0
         if self._registers:
-            wait_until(lambda: self._keys_of_the_map().get(path.name) == self.own_key)
+            wait_until(lambda: self._registrations_over(path) == before)
         else:
             time.sleep(PATH_CHECKS_SECONDS)
-            assert path.name not in self._keys_of_the_map()
+            assert self._registrations_over(path) == before - 1
             self.unfence()
 
     def disk_goes_and_returns(self) -> None:
@@ -223,6 +229,35 @@ class Story:
         """It keeps registrations, but for a moment there are none yet."""
         self.lab.restart_target(self.chance.choice(PLAIN))
         link_to_map(self.lab)
+
+    def node_logs_in_anew(self) -> None:
+        """Its key stands for the former session then, until 'on' has run."""
+        lun = self.chance.choice(PLAIN)
+        log_in_anew(self.lab, "n1", lun)
+        link_to_map(self.lab)
+        time.sleep(self.chance.random() * PATH_CHECKS_SECONDS)
+        assert self.own_key in (it for _, it in self.lab.reservation(lun).registrations)
+        self.unfence()
+
+    def path_of_the_map_logs_in_anew(self) -> None:
+        """The map has its path back as another nexus, while the key stands on the other path."""
+        path = self._path_of_the_map()
+        log_in_anew(self.lab, path.name, MAPPED)
+        link_to_map(self.lab)
+        maps.reload(self.lab, MAPPED, [PATH_1, PATH_2])
+        time.sleep(self.chance.random() * PATH_CHECKS_SECONDS)
+        self.unfence()
+
+    def path_leads_to_another_disk(self) -> None:
+        """A LUN is remapped at the array: to one that says who it is, or to one that says it is the map's. The target
+        drops the path's registration with that.
+        """
+        path = self._path_of_the_map()
+        with self.lab.twin(MAPPED) if self.chance.random() < 1 / 2 else nullcontext(ELSEWHERE) as other:
+            with path.leads_to(MAPPED, other):
+                time.sleep(self.chance.random())
+            time.sleep(self.chance.random() * PATH_CHECKS_SECONDS)
+        self.unfence()
 
     # ---- what happens to the guard
 
@@ -246,8 +281,9 @@ class Story:
     def _path_of_the_map(self) -> Node:
         return self.lab.nodes[self.chance.choice((PATH_1, PATH_2))]
 
-    def _keys_of_the_map(self) -> dict[str, int]:
-        return self.lab.reservation(MAPPED).keys
+    def _registrations_over(self, path: Node) -> int:
+        """With this node's key, of its former sessions, too."""
+        return self.lab.reservation(MAPPED).registrations.count((path.name, self.own_key))
 
 
 def link_to_map(lab: Cluster) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
 
 LONG = os.environ.get("FENCE_PR_LONG") == "1"
-EVENTS = 1000 if LONG else 100
+EVENTS = int(os.environ.get("FENCE_PR_EVENTS", "1000" if LONG else "100"))
 
 
 PARAMETERS = [

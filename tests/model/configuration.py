@@ -25,6 +25,8 @@ class Conf(NamedTuple):
     node_keys     the option of this name
     foreign_keys  the option of this name
     retry_on      the option of this name
+    abort         the option of this name
+    drains        whether the option drain is "reset"
     """
 
     cluster: str = "lab"
@@ -34,6 +36,8 @@ class Conf(NamedTuple):
     node_keys: tuple[tuple[str, int], ...] = ()
     foreign_keys: tuple[int, ...] = ()
     retry_on: int = 1
+    abort: str = "auto"
+    drains: bool = False
 
     def key(self, node: str, names: Sequence[str]) -> int:
         """The key that a node has by this configuration; 0 if none can be known. names: all nodes'."""
@@ -49,10 +53,10 @@ class Conf(NamedTuple):
         told = dict(self.given).get(plug)
         values: dict[str, Any] = {
             "action": action, "plug": f"0x{told:x}" if told else plug, "key": "", "devices": tuple(devices),
-            "key_method": self.method, "cluster_name": "", "reservation_type": None, "abort": "auto",
+            "key_method": self.method, "cluster_name": "", "reservation_type": None, "abort": self.abort,
             "refuse_foreign": False, "power_wait": 0.0, "settle_time": 0.0, "attempts": self.retry_on,
             "attempt_sleep": 0.0, "limit": LIMIT_SECONDS, "corosync_conf": "", "nodename": plug,
-            "node_keys": self.node_keys, "foreign_keys": self.foreign_keys,
+            "node_keys": self.node_keys, "foreign_keys": self.foreign_keys, "drains": self.drains,
         }  # fmt: skip
         return Request(**values)
 

@@ -93,6 +93,9 @@ class Here(ThisNode):
     def users(self, _: device.Device) -> list[Notice]:
         return []
 
+    def reset_obstacle(self, _: str) -> None:
+        pass
+
     def tell_multipathd(self, *_: object) -> None:
         pass
 

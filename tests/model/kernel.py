@@ -6,8 +6,10 @@ Everything above is the real code: `pr_ioctl` and `nvme` with their structures, 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from .unit import Unit
 
-SG_IO = 0x2285
+SG_IO, SCSI_RESET, RESET_DEVICE_ONLY = 0x2285, 0x2284, 0x101
 NVME_ID, NVME_IO, NVME_ADMIN = 0x4E40, 0xC0484E43, 0xC0484E41
 NVME_PATH_ERROR = 0x370
 CHANGES = {
@@ -97,6 +99,11 @@ class Kernel:
         if request == NVME_ID:
             return 1
         assert isinstance(buffer, bytearray)
+        if request == SCSI_RESET:
+            assert int.from_bytes(buffer, sys.byteorder) == RESET_DEVICE_ONLY
+            if self._send(fd, Command("reset")):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return 0
         if request in CHANGES:
             name, form = CHANGES[request]
             answer = self._send(fd, Command(name, form.unpack(buffer)))

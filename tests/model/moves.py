@@ -276,6 +276,7 @@ class Moves:
         if report is None:
             return _with_program(state, number, program), broken
         self.successes += report.ok
+        broken = broken + promises.broken_by_accepted(self.runs, program.run, [self.units[it] for it in state.units])
         verdict = report.verdict if report.ok else ""
         if ((verdict and call.action == "off") or verdict == promises.OFF) and not self._is_loud(report):
             state = state._replace(out=state.out | ({call.plug} - program.since - program.back))

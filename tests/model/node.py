@@ -58,6 +58,8 @@ class Node:
     sleep      what is done in place of sleeping
     forget     done before a state file is removed
     users      who has a disk in use
+    late       seconds that have passed on top
+    reset_obstacle  why a reset of a disk would prove nothing
     """
 
     def __init__(self, name: str, folder: Path, devices: Sequence[Device], conf_file: Path) -> None:
@@ -66,8 +68,10 @@ class Node:
         self.addresses: frozenset[str] = frozenset()
         self.users: dict[Device, list[Notice]] = {it: [] for it in devices}
         self.is_starting = False
+        self.reset_obstacle: Notice | None = None
         self.said: list[str] = []
         self.slept: list[float] = []
+        self.late = 0.0
         self.sleep: Callable[[float], None] = self.slept.append
         self.forget: Callable[[], None] = lambda: None
 
@@ -123,7 +127,7 @@ class _Here(ThisNode):
         self._node, self._send, self._slept = node, send, 0.0
 
     def monotonic(self) -> float:
-        return super().monotonic() + self._slept
+        return super().monotonic() + self._node.late + self._slept
 
     def sleep(self, seconds: float) -> None:
         self._slept += seconds
@@ -144,6 +148,9 @@ class _Here(ThisNode):
 
     def users(self, found: Device) -> list[Notice]:
         return self._node.users[found]
+
+    def reset_obstacle(self, node: str) -> Notice | None:  # noqa: ARG002 - all are alike
+        return self._node.reset_obstacle
 
     def open(self, found: Device, _watch: object, _patience: object) -> Any:
         self._send(found, Command("open"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .kernel import Command, Contents
 from .runs import CRASH
-from .unit import PATH_FAILED, SINGLE
+from .unit import OK, PATH_FAILED, SINGLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from .unit import Unit
 
 MOST_COMMANDS = 200
-ON_SENDS, OFF_SENDS = ("register", "reserve", "preempt"), ("reserve", "preempt", "preempt_abort")
+ON_SENDS, OFF_SENDS = ("register", "reserve", "preempt"), ("reserve", "preempt", "preempt_abort", "reset")
 OFF, ON = "OFF", "ON"
+# The warnings that something may land yet.
+ACCEPTED = ("abort-missing", "abort-unconfirmed")
 
 
 def broken_by_sending(runs: Runs, run: int) -> list[str]:
@@ -36,6 +38,8 @@ def broken_by_sending(runs: Runs, run: int) -> list[str]:
     if silent.intersection(adding):
         # It could be carried out when the path comes back, and the node be fenced by then.
         broken.append(f"promise 1: {call.node} registers over a path that has not answered a read")
+    resets = [fd for fd, it in moment.waiting if it.name == "reset"]
+    broken += [it for fd in resets for it in _broken_by_reset(runs, run, fd)]
     if len(moment.sent) > MOST_COMMANDS:
         broken.append(f"promise 7: {call} never ends")
     return broken
@@ -49,12 +53,46 @@ def _broken_by_command(site: Site, call: Call, command: Command) -> list[str]:
         return []
     if command.name not in allowed:
         return [f"promise 2: {call.action} sends {command.name}"]
+    if command.name == "reset":
+        return [] if call.conf.drains else [f"promise 4: {call} resets a disk, which it was not asked to"]
     own = site.key(call.node, call.conf)
     if command.name == "register" and command.numbers[1] != own:
         return [f"promise 2: on registers with 0x{command.numbers[1]:x}"]
     if command.name != "register" and command.numbers[0] not in {own, *site.all_keys(call.node)}:
         return [f"promise 2: {call.action} names 0x{command.numbers[0]:x} as this node's own key"]
     return _broken_by_victim(site, call, *command.numbers[:2]) if command.name.startswith("preempt") else []
+
+
+def _broken_by_reset(runs: Runs, run: int, fd: int) -> list[str]:
+    """A reset ends every node's commands: once a disk, and only by the node that was told that it removed the key."""
+    call, channels = runs.call_of(run), runs.site.hosts[runs.call_of(run).node].channels
+    sent = [it for it in runs.moment(run).sent if channels[it.fd].disk == channels[fd].disk]
+    broken = [f"promise 4: {call} resets a disk twice"] if any(it.command.name == "reset" for it in sent) else []
+    if not any(it.command.name.startswith("preempt") and it.answer == OK for it in sent):
+        broken.append(f"promise 4: {call} resets a disk from which it has removed nobody")
+    return broken
+
+
+def broken_by_accepted(runs: Runs, run: int, units: Sequence[Unit]) -> list[str]:
+    """Promise 4: a success without a word of it means that nothing lands any more which a target had accepted; but on
+    disks where the victim was out already when the call began.
+    """
+    call, report = runs.call_of(run), runs.moment(run).report
+    if not report or not report.ok or call.action != "off" or any(it.code in ACCEPTED for it in report.warnings):
+        return []
+    return [
+        f"promise 4: {call}: disk {disk + 1}: a write of {call.plug} that was accepted before lands later"
+        for disk, unit in enumerate(units)
+        if unit.accepted.intersection(runs.site.nexuses(call.plug, disk)) and _was_there(runs, run, disk)
+    ]
+
+
+def _was_there(runs: Runs, run: int, disk: int) -> bool:
+    """Whether the victim's key was in the first list of keys that the call has read."""
+    call, paths = runs.call_of(run), runs.site.hosts[runs.call_of(run).node].of_disk(disk)
+    read = [it.answer for it in runs.moment(run).sent if it.fd in paths and it.command.name != "read_reservation"]
+    listed = next((it.listed() for it in read if isinstance(it, Contents)), ())
+    return not runs.site.all_keys(call.plug).isdisjoint(listed)
 
 
 def _is_question(command: Command) -> bool:

@@ -26,6 +26,7 @@ from fence_pr.storage import (
     scsi,
     single_path,
     transport_id,
+    unit_reset,
 )
 from fence_pr.storage.scsi_disk import ScsiDisk
 from fence_pr.storage.single_path import SinglePath
@@ -290,6 +291,9 @@ class Runs:
                 (pr_ioctl, "fcntl", self._kernel),
                 (nvme, "fcntl", self._kernel),
                 (scsi, "fcntl", self._kernel),
+                (unit_reset, "fcntl", self._kernel),
+                (unit_reset, "device_name", str),
+                (unit_reset, "_wait_for_recovery", lambda _: None),
                 (single_path, "identity_of_open", lambda *_: None),
                 (multipath_disk, "on_each", in_turn),
                 (multipath_disk, "in_time", alone),

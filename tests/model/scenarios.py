@@ -9,6 +9,7 @@ from fence_pr.storage.pr_ioctl import EXCLUSIVE_ACCESS_REG_ONLY as EARO
 from fence_pr.storage.pr_ioctl import WRITE_EXCLUSIVE_ALL_REGS as WEAR
 from fence_pr.storage.pr_ioctl import WRITE_EXCLUSIVE_REG_ONLY as WERO
 
+from . import draining
 from . import scenario as fault
 from .configuration import Conf
 from .ends import all_are_on, all_reached, n1_is_up, nobody_succeeds, one_is_left, only_n2, somebody_is_left, untouched
@@ -251,7 +252,10 @@ def away() -> list[Scenario]:
     dies, returns = Call("n1", "loses a path", ""), Call("n1", "has its path back", "")
     meanwhile: Program = ((dies,), (returns,))
     once, name = off("n1", "n2"), "its second disk is away"
+    registered, one_path = "the path that is registered is away for a while", Start(alter=_n1_has_one_path)
     return [
+        Scenario(f"n1 fences n2: {registered}", (once, ((returns,),)), MAP_1, one_path, exact=COARSE, before=(dies,)),
+        Scenario(f"the pair, {registered}", (*MUTUAL, ((returns,),)), MAP_1, one_path, exact=COARSE, before=(dies,)),
         Scenario(f"n1 fences n2: {name}", (once,), SCSI_2, BOTH, NO_FAULT, untouched, before=(dies,)),
         Scenario(f"n1 fences n2: {name} for a while", (once, meanwhile), SCSI_2, BOTH, NO_FAULT, exact=COARSE),
         Scenario(
@@ -354,4 +358,5 @@ def elsewhere() -> list[Scenario]:
 def short() -> list[Scenario]:
     """All of them."""
     of_pairs = [*pairs(), *pairs_with_faults(), *cannot_finish()]
-    return [*of_pairs, *fencing(), *hopeless(), *away(), *groups(), *unfencing(), *coming_back(), *elsewhere()]
+    of_nodes = [*groups(), *unfencing(), *coming_back()]
+    return [*of_pairs, *fencing(), *hopeless(), *away(), *of_nodes, *draining.scenarios(), *elsewhere()]

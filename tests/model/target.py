@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fence_pr.errors import Conflict, DeviceFailure, Notice, ReservationError
-from fence_pr.storage import kernel_status, pr_ioctl
+from fence_pr.errors import Conflict, DeviceFailure, FenceError, Notice, ReservationError
+from fence_pr.storage import kernel_status, pr_ioctl, unit_reset
 from fence_pr.storage.snapshot import Snapshot
 
 from .lio import Lio
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 class Command(NamedTuple):
     """What an initiator sends: open, snapshot, identify, inquiry, register, replace (a key of its own), reserve,
-    preempt (with abort) or without, capabilities.
+    preempt (with abort) or without, reset, capabilities.
     """
 
     name: str
@@ -113,6 +113,10 @@ class Target(Lio):
         """Raises ReservationError."""
         self._judge("release", self.call(nexus, "release", key, reservation_type))
 
+    def reset(self, nexus: str) -> None:
+        """LOGICAL UNIT RESET."""
+        self._judge(unit_reset.OPERATION, self.call(nexus, "reset"))
+
     @staticmethod
     def _judge(operation: str, answer: int) -> None:
         if answer:
@@ -127,6 +131,7 @@ class ModelDisk:
 
     def __init__(self, device: Device, send: Send) -> None:
         self.device, self.registered, self.aborted, self._send = device, False, True, send
+        self.removed = False
         self.joined = False
         self._last: Snapshot | None = None
 
@@ -205,8 +210,9 @@ class ModelDisk:
 
     def carry_out(self, operation: str, _command: object, *values: int) -> None:
         """As `single_path.SinglePath.carry_out`."""
-        name, values = ("replace", (*values, 0)) if operation == "unregister" else (operation, values)
-        self._send(self.device, Command(name, values))
+        names = {"unregister": "replace", unit_reset.OPERATION: "reset"}
+        more = (0,) if operation == "unregister" else ()
+        self._send(self.device, Command(names.get(operation, operation), (*values, *more)))
 
     def abort_harm(self) -> Notice | None:
         """As `disk.Disk.abort_harm`."""
@@ -231,6 +237,10 @@ class ModelDisk:
     def dead_paths(self) -> dict[str, Notice]:
         """As `disk.Disk.dead_paths`."""
         return {}
+
+    def away(self, *, again: bool = False) -> list[FenceError]:  # noqa: ARG002 - as there
+        """As `disk.Disk.away`."""
+        return []
 
     def warnings(self) -> list[Notice]:
         """As `disk.Disk.warnings`."""

@@ -29,7 +29,7 @@ EXCLUSIVE_ACCESS = (
     pr_ioctl.EXCLUSIVE_ACCESS_ALL_REGS,
 )
 ALL_REGISTRANTS = (pr_ioctl.WRITE_EXCLUSIVE_ALL_REGS, pr_ioctl.EXCLUSIVE_ACCESS_ALL_REGS)
-NUMBERS = {"register": 3, "reserve": 3, "release": 3, "preempt": 4, "preempt_abort": 4, "clear": 2}
+NUMBERS = {"register": 3, "reserve": 3, "release": 3, "preempt": 4, "preempt_abort": 4, "clear": 2, "reset": 0}
 
 
 class Unit(abc.ABC):
@@ -40,6 +40,7 @@ class Unit(abc.ABC):
     holder      the nexus that made the reservation, also where the type makes all registrants holders; "": none
     generation  PRGENERATION: counts what changes registrations
     attentions  the nexuses that have a unit attention pending: their next change is refused, and told so
+    accepted    the nexuses of which the target has accepted a write that it has not carried out yet
     """
 
     def __init__(self) -> None:
@@ -48,19 +49,20 @@ class Unit(abc.ABC):
         self.holder = ""
         self.generation = 0
         self.attentions: frozenset[str] = frozenset()
+        self.accepted: frozenset[str] = frozenset()
 
     def copy(self) -> Self:
         """An equal unit that changes by itself."""
         other = type(self)()
         other.keys, other.type, other.holder = dict(self.keys), self.type, self.holder
-        other.generation, other.attentions = self.generation, self.attentions
+        other.generation, other.attentions, other.accepted = self.generation, self.attentions, self.accepted
         return other
 
     def frozen(self) -> tuple[object, ...]:
         """Everything that a later command can depend on, but for the generation, which only counts."""
         # Who inherits a reservation that all hold depends on the order of registration, and nothing else does.
         keys = self.keys.items() if self.type in ALL_REGISTRANTS else sorted(self.keys.items())
-        return tuple(keys), self.type, self.holder, self.attentions
+        return tuple(keys), self.type, self.holder, self.attentions, self.accepted
 
     def can_write(self, nexus: str) -> bool:
         """Whether the target accepts this nexus' writes (SPC-4 table 51)."""
@@ -107,7 +109,16 @@ class Unit(abc.ABC):
         self.type, self.holder, self.generation = 0, "", 0
 
     def _preempt_abort(self, nexus: str, *numbers: int) -> int:
-        return self.call(nexus, "preempt", *numbers)  # nothing is in flight in the model that could be aborted
+        before = set(self.keys)
+        status = self.call(nexus, "preempt", *numbers)
+        self.accepted -= before - self.keys.keys()
+        return status
+
+    def _reset(self, nexus: str) -> int:
+        """LOGICAL UNIT RESET (SAM-5 7.7): whoever sends it, and even without a registration."""
+        self.accepted = frozenset()
+        self.attentions |= self.keys.keys() - {nexus}
+        return OK
 
     def _registered_as(self, nexus: str, key: int) -> bool:
         return nexus in self.keys and self.keys[nexus] == key

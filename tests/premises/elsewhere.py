@@ -88,13 +88,6 @@ ELSEWHERE = (
         ("tests/unit/test_off.py::test_power_wait_comes_between_the_steps_and_the_proof",),
     ),
     Elsewhere(
-        "E3",
-        "type=EARO is wanted, and WERO is in force",
-        "not a word",
-        "warned",
-        ("tests/unit/test_on.py::test_a_reservation_of_another_type_than_asked_for_is_said",),
-    ),
-    Elsewhere(
         "E4",
         "Nobody reads what the agent says on standard error",
         "no answer within the limit",
@@ -171,27 +164,6 @@ ELSEWHERE = (
         ("tests/unit/test_off.py::test_a_disk_that_hangs_at_the_start_means_nothing_is_changed",),
     ),
     Elsewhere(
-        "E13",
-        "A disk leaves the cluster on purpose",
-        "the guard resets the node",
-        "forgotten by a command, resets nobody",
-        ("tests/unit/test_guard_forget.py::test_a_disk_that_has_left_resets_nobody",),
-    ),
-    Elsewhere(
-        "E14",
-        "A nodelist with addresses and without names, as crmsh wrote it for years",
-        "'on' refuses every node",
-        "nodes go by their host names",
-        ("tests/unit/test_node_names.py::test_nodes_of_a_nodelist_with_addresses_only_go_by_their_host_names",),
-    ),
-    Elsewhere(
-        "E15",
-        "A node of Pacemaker Remote, which is on no nodelist, is to be fenced",
-        "refused",
-        "named in an option, out",
-        ("tests/unit/test_node_names.py::test_nodes_on_no_nodelist_are_fenced_and_listed_like_the_others",),
-    ),
-    Elsewhere(
         "F0",
         "LIO, the victim holds, the fencing node writes, the store takes 2 ms or more",
         "no answer, the fencing node's own session is lost",
@@ -199,25 +171,11 @@ ELSEWHERE = (
         ("tests/fencing/test_under_load.py::test_lio_where_the_victim_holds_and_the_fencing_node_writes",),
     ),
     Elsewhere(
-        "F1",
-        "The target holds a write of the victim, and no abort ends it",
-        "out at once, and the write lands later",
-        "waits for settle_time, and says what may land after that",
-        ("tests/fencing/test_abort.py::test_what_lio_had_accepted_is_waited_for_and_an_abort_cannot_be_had",),
-    ),
-    Elsewhere(
         "F2",
         "A target that refuses PREEMPT AND ABORT (tgt)",
         "out, with a note",
         "out, and said what may still land",
         ("tests/targets/test_targets.py::test_tgt_cannot_abort_and_that_is_told_or_a_failure",),
-    ),
-    Elsewhere(
-        "F3",
-        "WERO, the holder is unregistered, and every fenced node can write",
-        "monitor fails",
-        "monitor fails, and the documents say how to leave",
-        ("tests/unit/test_inspection.py::test_monitor_fails_where_everybody_or_one_node_can_write",),
     ),
     Elsewhere(
         "F4",

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from tests.lab.guest import Completed
     from tests.premises.bench import Bench
 
-# One check, as the watchdog daemon has it done, by the guard beside an agent: here and in 0.1.0.
-CHECK = """
+# The guard beside an agent, here and in 0.1.0, with arguments. "test" is one check, as the watchdog daemon has it done.
+GUARD = """
 import importlib, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(sys.argv[1])), "lib"))
 guard = importlib.import_module("fence_pr.guard")
 guard = guard if hasattr(guard, "main") else importlib.import_module("fence_pr.guard.main")
-sys.exit(guard.main(["test"]))
+sys.exit(guard.main(sys.argv[2:]))
 """
 NOWHERE = "/sys/log"  # nobody can make a file there
 DISKS = "abc"
@@ -28,7 +28,7 @@ FEW_FILES = ("prlimit", "--nofile=8:1024")
 
 def check(bench: Bench, node: str) -> Completed:
     """Of the guard's."""
-    return bench.nodes[node].run(["python3", "-c", CHECK, bench.agent.program()], timeout=60)
+    return bench.nodes[node].run(["python3", "-c", GUARD, bench.agent.program(), "test"], timeout=60)
 
 
 @row(

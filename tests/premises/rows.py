@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from tests.premises import disks, limits, names, nexuses, passing, rules, signs
+from tests.premises import disks, limits, names, nexuses, passing, rules, signs, smaller
 from tests.premises.elsewhere import ELSEWHERE, Elsewhere
 from tests.premises.table import STORIES, Row
 
-_ROOMS = (names, disks, nexuses, limits, passing, rules, signs)
+_ROOMS = (names, disks, nexuses, limits, passing, rules, signs, smaller)
 ROWS = sorted(STORIES, key=lambda row: [room.__name__ for room in _ROOMS].index(row.story.__module__))
 
 

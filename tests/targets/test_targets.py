@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DUELS = 4
 ROOM = 256  # of istgt, for each disk
+SETTLE_SECONDS = 9
 
 
 def assert_in(disks: UserlandDisks, nodes: Iterable[str]) -> None:
@@ -61,6 +62,18 @@ def test_tgt_cannot_abort_and_that_is_told_or_a_failure(tgt: UserlandDisks) -> N
     for disk in range(COUNT):
         path = tgt.path("n1", disk)
         assert re.search(f"{path}: preempt 0x.*, without abort: preempt-and-abort: ", said), said
+    assert_in(tgt, {"n1"})
+
+
+@pytest.mark.promise(4)
+def test_tgt_is_reset_and_nobody_waits_for_what_it_had_accepted(tgt: UserlandDisks) -> None:
+    """Each of its disks once; registrations and reservation stay."""
+    for node in ("n1", "n2"):
+        tgt.succeed(node, "on", node)
+    done = tgt.run("n1", "off", "n2", drain="reset", settle_time=str(SETTLE_SECONDS), verbose="1")
+    assert (done.returncode, done.stdout) == (0, "Success: Powered OFF\n"), done
+    assert done.stderr.count("logical unit reset over") == COUNT
+    assert done.seconds < SETTLE_SECONDS
     assert_in(tgt, {"n1"})
 
 

@@ -209,6 +209,25 @@ def test_a_node_that_was_fenced_and_not_rebooted_stays_out_while_something_can_s
 
 
 @pytest.mark.promise(13)
+@pytest.mark.parametrize("used", [{0, 1}, {1}])
+def test_a_disk_that_keeps_nothing_over_a_restart_is_refused_if_another_one_shows_that_the_node_was_fenced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: set[int]
+) -> None:
+    """By itself it would be let in: its key may have gone without any fencing."""
+    world = World(tmp_path, 2)
+    for name in ("n2", "n1"):
+        assert world.run(name, "on", name).ok
+    assert world.run("n2", "off", "n1").ok
+    monkeypatch.setattr(ModelDisk, "capabilities", lambda it: Capabilities(None, it.device is world.devices[0]))
+    for number in used:
+        world.nodes["n1"].users[world.devices[number]] = [Notice("open-for-writing", {"program": "dd", "process": "7"})]
+    report = world.run("n1", "on", "n1")
+    assert report.ok == (0 not in used), problems(report)
+    assert world.members(1) == ({"n2"} if 0 in used else {"n1", "n2"})
+    assert problems(report).count("reboot this node") == (2 if 0 in used else 0)
+
+
+@pytest.mark.promise(13)
 def test_the_next_attempt_of_a_call_remembers_what_the_last_one_sent(tmp_path: Path) -> None:
     """REGISTER was carried out and not answered, nothing could be read after it, and the node was fenced meanwhile."""
     world = World(tmp_path)

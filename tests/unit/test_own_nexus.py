@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -11,13 +12,14 @@ from unittest.mock import patch
 
 import pytest
 
-from fence_pr.errors import DeviceFailure, PathFailure, UnitAttention
+from fence_pr.errors import AnotherDisk, DeviceFailure, FenceError, PathFailure, UnitAttention
 from fence_pr.storage import full_status, inquiry, pr_ioctl, transport_id
 from fence_pr.storage.device import MULTIPATH, SCSI, Device
 from fence_pr.storage.full_status import Registration
 from fence_pr.storage.inquiry import Designator
 from fence_pr.storage.open import open_disk
 from fence_pr.storage.scsi_disk import ScsiDisk
+from tests.model.target import ModelDisk
 from tests.model.world import World, problems, warnings
 from tests.unit import fake_ioctl
 from tests.unit.fake_ioctl import SG_IO, Answer, Unwatched
@@ -373,3 +375,48 @@ def test_monitor_asks_by_register_only_what_the_target_has_told_against_this_nod
     anew(world, 0)
     assert world.run("n1", "monitor").ok
     assert world.changes() == []
+
+
+@pytest.mark.promise(3, 6)
+@pytest.mark.parametrize("returns_after", [1, 3, None])
+def test_a_registered_path_that_is_away_for_a_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returns_after: int | None
+) -> None:
+    """The map's other path never was registered. Not waited for: what stays away, as it leads to another disk."""
+    world = World(tmp_path, 2)
+    world.register("n1", "n2", "n3")
+    anew(world, 1)
+    looks = 0
+
+    def away(disk: ModelDisk, *, again: bool = False) -> list[FenceError]:
+        nonlocal looks
+        looks += again
+        target = world.targets[1]
+        if looks == returns_after and "n1 before" in target.keys:
+            target.keys = {name.partition(" ")[0]: key for name, key in target.keys.items()}
+            target.holder = target.holder.partition(" ")[0]
+        return [] if disk.device is world.devices[0] else [PathFailure("/dev/sdq", "open", -errno.ENXIO)]
+
+    monkeypatch.setattr(ModelDisk, "away", away)
+    report = world.run("n1", "off", "n2", limit=20.0)
+    assert report.ok == (returns_after is not None), problems(report)
+    if returns_after:
+        assert looks == returns_after
+        assert world.members(0) == world.members(1) == {"n1", "n3"}
+    else:
+        assert "is registered, but not for this node" in problems(report)
+        assert 1 <= sum(world.nodes["n1"].slept) <= 3, "with three nodes another one has its turn"
+        assert {name for _, name in world.changes()} == {"replace"}, "which changes nothing"
+
+
+@pytest.mark.promise(3)
+def test_a_map_whose_other_path_leads_elsewhere_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    world.register("n1", "n2")
+    anew(world, 0)
+    elsewhere = AnotherDisk("/dev/sdq", "identify", 0)
+    monkeypatch.setattr(ModelDisk, "away", lambda _, **__: [elsewhere])
+    assert not world.run("n1", "off", "n2").ok
+    assert world.nodes["n1"].slept == []

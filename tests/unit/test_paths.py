@@ -455,3 +455,21 @@ def test_each_kind_of_device_has_its_kind_of_disk(tmp_path: Path, kind: str, exp
     disk = open_disk(Device("d", str(tmp_path / "node"), "x", kind), Unwatched())
     assert type(disk) is expected
     assert (disk.live_paths(), disk.dead_paths(), disk.registered_as()) == (1, {}, None)
+
+
+@pytest.mark.parametrize("seconds", [None, 5.0])
+@pytest.mark.parametrize("dead", [["sdb"], ["sda", "sdb"]])
+def test_a_dead_path_that_answers_again_is_used_again(paths: Paths, dead: list[str], seconds: float | None) -> None:
+    """But not one that leads to another disk by then, nor one that is still dead."""
+    paths.returns = {(node, "*"): DEAD for node in dead}
+    disk = paths.open(seconds)
+    assert (disk.live_paths(), len(disk.away())) == (3 - len(dead), len(dead))
+    disk.away(again=True)
+    assert disk.live_paths() == 3 - len(dead)
+    paths.returns, paths.identities = {}, {"sda": OTHER} if "sda" in dead else {}
+    disk.away(again=True)
+    assert disk.live_paths() == (2 if "sda" in dead else 3)
+    assert [os.path.basename(path) for path in disk.dead_paths()] == (["sda"] if "sda" in dead else [])
+    disk.register(0xA, listed=True)
+    assert ("sdb", "register") in paths.changes()
+    disk.close()

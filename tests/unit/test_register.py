@@ -356,6 +356,27 @@ def test_a_path_whose_key_must_stay_is_a_failure_of_the_map(tmp_path: Path) -> N
 
 
 @pytest.mark.promise(2, 13)
+@pytest.mark.parametrize("fenced", [True, False])
+def test_a_path_whose_key_must_stay_does_not_hide_what_another_has_got_just_then(tmp_path: Path, fenced: bool) -> None:
+    """It is withdrawn if the node was fenced before, and else stays."""
+    target = Target({"sdb": K, "sdc": X}, [Y])
+    register = target._register
+
+    def slow(node: str, old: int, new: int, flags: int) -> int:
+        if fenced and node == "sdd" and not old:
+            del target.own["sdb"]
+            target.generation += 1
+        return register(node, old, new, flags)
+
+    target._register = slow  # type: ignore[method-assign]
+    with pytest.raises(FenceError) as failed:
+        target.register(tmp_path, "sdb", "sdc", "sdd", listed=True, judge=refuse)
+    assert target.sent["sdd"] == [CONFIRMED, ANEW, *([(K, 0, 0)] if fenced else [])]
+    assert target.own == ({"sdc": X} if fenced else {"sdb": K, "sdc": X, "sdd": K})
+    assert failed.value.code == ("maybe-fenced" if fenced else "keys-of-lvm")
+
+
+@pytest.mark.promise(2, 13)
 def test_a_path_is_not_registered_where_the_node_was_fenced_over_another_one(tmp_path: Path) -> None:
     """Between the first path of a map and the second."""
     target = Target(others=[Y])

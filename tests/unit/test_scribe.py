@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -70,7 +71,8 @@ def test_without_a_process_for_it_there_is_no_file_and_nothing_else_fails(
     it = Scribe("debug_file", str(tmp_path / "file"), anew=False)
     it.write("one")
     it.end()
-    assert str(it.problem).partition(": no messages are written there: ")[2].startswith("no more processes may be")
+    said = str(it.problem).partition(": no messages are written there: ")[2]
+    assert said == "no more processes may be started; raise the limit that is named, or free what it counts"
 
 
 def test_it_does_not_outlive_whose_messages_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,3 +92,46 @@ def test_it_does_not_outlive_whose_messages_it_writes(tmp_path: Path, monkeypatc
     assert os.read(reading, 1) == b"", "the scribe had it open, too"
     assert time.monotonic() - began < 2
     assert (tmp_path / "file").read_text() == "one\n"
+
+
+@pytest.mark.parametrize("how", ["ended", "no folder", "hangs", "no process", "no files", "given up", "a disk"])
+def test_nothing_is_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Whoever keeps such a pipe keeps its process, too."""
+    monkeypatch.setattr(scribe, "_PATIENCE_SECONDS", 0.3)
+    before, caller, real_open, real_pipe = os.listdir("/proc/self/fd"), os.getpid(), os.open, os.pipe
+    pipes = 0
+
+    def hang(*arguments: Any, **named: Any) -> int:
+        if os.getpid() != caller:
+            time.sleep(20)
+        return real_open(*arguments, **named)
+
+    def no_more() -> tuple[int, int]:
+        nonlocal pipes
+        pipes += 1
+        if pipes > 1:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real_pipe()
+
+    def none() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    broken: dict[str, tuple[Any, str, Any]] = {
+        "hangs": (os, "open", hang),
+        "no process": (os, "fork", none),
+        "no files": (os, "pipe", no_more),
+        "a disk": (stat, "S_ISBLK", lambda _: True),
+    }
+    if how in broken:
+        monkeypatch.setattr(*broken[how])
+    try:
+        it = Scribe("debug_file", str(tmp_path / ("none/file" if how == "no folder" else "file")), anew=False)
+    except UsageError:
+        assert how == "a disk"
+    else:
+        assert bool(it.problem) == (how not in ("ended", "given up"))
+        if how == "given up":
+            it.give_up()
+        it.end()
+    monkeypatch.undo()
+    assert os.listdir("/proc/self/fd") == before

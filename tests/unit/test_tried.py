@@ -22,14 +22,14 @@ def test_counts_of_all_tests_add_up_and_what_was_not_survived_is_told() -> None:
         tried.count(item, tried.STATES, 600)
         faults = tried.Faults(item, "linux-7.2")
         for _ in range(3):
-            with faults.injected("dead path"):
+            with faults.injected("dead path", loaded=item is items[0]):
                 pass
     with pytest.raises(OSError, match="lost"), tried.Faults(items[0], "linux-6.1").injected("dead path"):
         raise OSError("lost")
     told = tried.lines([it for item in items for it in item.user_properties])
     assert told[0].split() == ["1,200", *tried.WORDS[tried.STATES].split()]
     assert [line.strip() for line in told[1:]] == [
-        "7  faults on real kernels, 1 NOT SURVIVED:",
+        "7  faults on real kernels, 3 of them while all nodes wrote, 1 NOT SURVIVED:",
         "dead path: 1 on linux-6.1, 6 on linux-7.2",
         "NOT SURVIVED: 1 on linux-6.1",
     ]

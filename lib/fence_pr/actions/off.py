@@ -127,11 +127,20 @@ class Fencing(Record):
     def settle(self, disks: Sequence[SharedDisk]) -> None:
         """Wait as the options ask for: where nothing ended what a disk had accepted, until that has likely landed."""
         request = self.job.request
-        unaborted = sum(not it.disk.aborted for it in disks)
+        left = [it for it in disks if not it.disk.aborted or self._was_left_to_another(it)]
+        if left and request.drains:
+            from . import drain
+
+            left = drain.not_drained(self.job, left)
+        unaborted = len(left)
         self.job.wait(max(request.power_wait, request.settle_time if unaborted else 0.0))
         if unaborted:
             fields = {"unaborted": unaborted, "disks": len(disks), "seconds": request.settle_time}
             self.job.warn(Notice("abort-missing", fields))
+
+    def _was_left_to_another(self, disk: SharedDisk) -> bool:
+        """Whether the victim's key went while this call looked, but not by it: with or without abort nobody knows."""
+        return not disk.disk.removed and not set(self.victim.all_keys()).isdisjoint(disk.snapshot.keys)
 
     def prove(self, devices: Sequence[Device], disks: list[SharedDisk], verdict: str) -> Report:
         """Read every disk once more, after the last step, and judge by that alone."""

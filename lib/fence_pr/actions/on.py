@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .report import Outcome
 
 
+_NOT_REBOOTED = "not-rebooted"
+
+
 def on(job: Job) -> Report:
     """Unfence this node: register it everywhere and see that a fitting reservation is in force; all disks at once."""
     me, local = job.nodes.named(), job.nodes.local_name()
@@ -40,8 +43,7 @@ def on(job: Job) -> Report:
                 raise
         else:
             due = [it for it in devices if _is_due(outcomes.get(it.name), is_new=tried.get(it.name) != it)]
-            done = job.on_each(lambda it: _unfence(job, it, me, pasts.setdefault(it.name, _Past())), due)
-            outcomes.update(zip((it.name for it in due), done))
+            outcomes.update(_unfence_all(job, due, me, pasts))
             tried.update((it.name, it) for it in due)
             if not attempts_left or not any(_is_due(outcomes[it.name]) for it in devices):
                 break
@@ -49,6 +51,23 @@ def on(job: Job) -> Report:
                 break  # else nobody would learn why
         job.here.sleep(job.request.attempt_sleep)
     return Report.of(devices, [outcomes[it.name] for it in devices], "Powered ON")
+
+
+def _unfence_all(job: Job, devices: list[Device], me: Registrant, pasts: dict[str, _Past]) -> dict[str, Outcome]:
+    """All at once. Where it is in doubt whether this node was fenced, the other disks decide: if one says so it was."""
+
+    def unfence(devices: list[Device]) -> dict[str, Outcome]:
+        done = job.on_each(lambda it: _unfence(job, it, me, pasts.setdefault(it.name, _Past())), devices)
+        return dict(zip((it.name for it in devices), done))
+
+    found = unfence(devices)
+    refused = [name for name, it in found.items() if isinstance(it, FenceError) and it.code == _NOT_REBOOTED]
+    doubted = [it for it in devices if it.name in refused and pasts[it.name].doubted]
+    if not doubted or len(doubted) < len(refused):
+        return found
+    for device in doubted:
+        pasts[device.name].waived = True
+    return {**found, **unfence(doubted)}
 
 
 def _is_due(outcome: Outcome | None, *, is_new: bool = False) -> bool:
@@ -63,10 +82,13 @@ class _Past:
 
     read    what it read last
     joined  as for `plan.on`
+    doubted  whether a missing key may mean a fencing, or a restart of the target
+    waived  whether it is taken for a restart
     """
 
     read: Snapshot | None = None
     joined: Snapshot | None = None
+    doubted = waived = False
 
 
 def _unfence(job: Job, device: Device, me: Registrant, past: _Past) -> Snapshot:
@@ -80,7 +102,7 @@ def _unfence(job: Job, device: Device, me: Registrant, past: _Past) -> Snapshot:
         before, past.joined = past.read, past.read if disk.joined else past.joined
         past.read = now
         decision = _lvm(known, now) or plan.on(now, before, me.key, reservation_type, disk.registered, past.joined)
-        return (_not_rebooted(job, disk, now, me) if isinstance(decision, plan.Register) else None) or decision
+        return (_not_rebooted(job, disk, now, me, past) if isinstance(decision, plan.Register) else None) or decision
 
     try:
         snapshot = drive(job, disk, me.key, decide)
@@ -106,24 +128,25 @@ def _unfence(job: Job, device: Device, me: Registrant, past: _Past) -> Snapshot:
     return snapshot
 
 
-def _not_rebooted(job: Job, disk: Disk, now: Snapshot, me: Registrant) -> Refused | None:
+def _not_rebooted(job: Job, disk: Disk, now: Snapshot, me: Registrant, past: _Past) -> Refused | None:
     """What this node had written to the disk before it was fenced, and has not landed, would land over newer data.
 
     Only since it was started can it have written, so only what it has registered since then counts. A target that
-    keeps nothing over a restart loses registrations without any fencing.
+    keeps nothing over a restart loses registrations without any fencing: there it is in doubt.
     """
     registered = job.nodes.registered_if_readable(disk.device)
     if not registered or not plan.was_fenced(now, (registered.key, me.key)):
         return None
     users = job.here.users(disk.device)
     try:
-        if not users or not disk.capabilities().persistence_active:
+        if not users or past.waived:
             return None
+        past.doubted = not disk.capabilities().persistence_active
     except ReservationError:
         return None
     if _is_registered_otherwise(disk, me):
         return None
-    return Refused(Notice("not-rebooted", {"users": [it.pack() for it in users]}))
+    return Refused(Notice(_NOT_REBOOTED, {"users": [it.pack() for it in users]}))
 
 
 def _is_registered_otherwise(disk: Disk, me: Registrant) -> bool:

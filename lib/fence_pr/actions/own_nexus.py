@@ -21,8 +21,33 @@ if TYPE_CHECKING:
 
 
 def refusals(job: Job, disks: Sequence[SharedDisk]) -> dict[Device, DiskNotAsAsked]:
-    """Of disks that this node is about to change: why that would be refused. A disk that is silent has the time of a
-    path, where there are several of two, and no more: fencing does not depend on it.
+    """Of disks that this node is about to change: why that would be refused.
+
+    A map may be refused because the path that is registered is away for a moment: then that one is waited for.
+    """
+    found, again = _refused(job, disks), None
+    while found:
+        again = again or job.repetition()
+        maps = [disk for disk in disks if disk.device in found]
+        passing = [next(filter(again.is_worthwhile, disk.disk.away()), None) for disk in maps]
+        if not (first := passing[0]) or None in passing:
+            break
+        again.pause(first)
+        seen = [disk for disk, it in zip(maps, job.on_each(_look_again, maps)) if not isinstance(it, FenceError)]
+        left = {disk.device: found[disk.device] for disk in maps if disk not in seen}
+        found = {**left, **_refused(job, seen)}
+    return found
+
+
+def _look_again(disk: SharedDisk) -> None:
+    """Take dead paths back, and read: what a path has not answered it is not asked by REGISTER."""
+    disk.disk.away(again=True)
+    disk.disk.snapshot()
+
+
+def _refused(job: Job, disks: Sequence[SharedDisk]) -> dict[Device, DiskNotAsAsked]:
+    """The same as it is now. A disk that is silent has the time of a path, where there are several of two, and no more:
+    fencing does not depend on it.
     """
 
     def judge(disk: SharedDisk) -> None:

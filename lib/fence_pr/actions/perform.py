@@ -6,6 +6,7 @@ import os
 
 from .. import files
 from ..errors import FenceError, Notice
+from ..option_table import DRAIN_RESET
 from ..shortage import lacking
 from ..storage import snapshot as types
 from .job import Job
@@ -78,6 +79,7 @@ def request(options: Options) -> Request:
         nodeid=options.text("node"),
         corosync_conf=options.text("corosync_conf"),
         nodename=options.text("nodename"),
+        drains=options.text("drain") == DRAIN_RESET,
         **(_lists(options) if options.lists_keys() else {}),
     )
 

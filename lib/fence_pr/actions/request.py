@@ -40,6 +40,7 @@ class Request(Record):
     other_nodes: tuple[str, ...] = ()
     node_keys: tuple[tuple[str, int], ...] = ()
     foreign_keys: tuple[int, ...] = ()
+    drains: bool = False
 
     def waiting(self) -> float:
         """How much of the limit the action may wait where nothing is wrong."""

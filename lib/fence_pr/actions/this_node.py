@@ -127,6 +127,12 @@ class ThisNode:
 
         return in_use.users(found)
 
+    def reset_obstacle(self, node: str) -> Notice | None:
+        """Why a reset of the SCSI disk behind a device node would prove nothing; None if nothing speaks against it."""
+        from ..storage import unit_reset
+
+        return unit_reset.obstacle(node)
+
     def tell_multipathd(self, map_name: str, own_key: int, warn: Callable[[Notice], None]) -> None:
         """Have multipathd register the map's paths that return."""
         from ..storage import multipathd

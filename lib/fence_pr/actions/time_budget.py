@@ -15,6 +15,8 @@ _PATHS_ASKED = 2
 # Until when what passes by itself is asked again: as long as nothing is changed there must be time left to finish what
 # is begun then; and at the end, for the proof.
 _UNTOUCHED_SHARE, _CHANGING_SHARE = 0.5, 0.9
+# Until when a reset may take: then the paths of a map, which have a share each, can still be asked for the proof.
+_DRAINED_SHARE = 0.75
 # As long as a path may take to fail over, and no longer than another node may wait for its turn.
 _BRIEF_SECONDS = 3.0
 # Where there is no limit: the usual one.
@@ -61,6 +63,17 @@ class TimeBudget:
     def for_a_question(self, paths: int) -> Patience | None:
         """For what fencing can do without, and a disk with so many paths is asked over one after the other."""
         return self.for_paths(min(paths, _PATHS_ASKED))
+
+    def is_half_left(self) -> bool:
+        """Whether there is still half of the limit, for what may take long and need not be."""
+        return self.limit is None or self.clock() <= self._started + self._waited + self._seconds * _UNTOUCHED_SHARE
+
+    def for_draining(self) -> Patience | None:
+        """For what is begun while half of the limit is left, and must leave time for the proof."""
+        if self.limit is None:
+            return None
+        until = self._started + self._waited + self._seconds * _DRAINED_SHARE
+        return Patience(until)
 
     def for_readings(self) -> Patience | None:
         """For the first reading of all disks, none of which fencing can do without."""

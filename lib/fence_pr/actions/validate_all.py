@@ -88,6 +88,11 @@ def _validate_target(job: Job, disk: SharedDisk) -> None:
     label = disk.device.label()
     if job.request.abort == ABORT_AUTO and (harm := disk.disk.abort_harm()):
         job.say(Notice("abort-avoided", {"disk": label, "answer": harm.pack()}))
+    if job.request.drains:
+        from . import drain
+
+        if obstacle := drain.obstacle(job, disk):
+            job.warn(Notice("drain-impossible", {"disk": label, "answer": obstacle.pack()}))
     try:
         capabilities = disk.disk.capabilities()
     except ReservationError as error:

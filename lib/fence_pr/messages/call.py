@@ -202,6 +202,13 @@ WARNINGS = {
         " nobody reads.",
         "",
     ),
+    "file-not-served": (
+        f"{_VALUE}no messages are written there: {{answer}}",
+        "raise the limit that is named, or free what it counts",
+        "Each such file is written by a process of its own, and there was no room for one. The action goes on without.",
+        "This machine, or the unit of Pacemaker, is short of processes, files or memory.",
+        "",
+    ),
     "option-without-effect": (
         "option '{option}' has no effect: {reason}",
         "leave it out",

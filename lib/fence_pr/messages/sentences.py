@@ -50,6 +50,9 @@ def _tables_of_agent() -> Iterator[ModuleType]:
     from . import nodes
 
     yield nodes
+    from . import draining
+
+    yield draining
 
 
 def load(*, guard: bool) -> None:

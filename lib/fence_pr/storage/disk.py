@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 
-from ..errors import Notice
+from ..errors import FenceError, Notice
 from .identity import is_last_resort
 
 TYPE_CHECKING = False
@@ -45,6 +45,7 @@ class Disk(abc.ABC):
 
     registered  whether every live path of this node was registered through this object
     aborted     whether the commands of every victim were ended, as far as this object preempted any
+    removed     whether the target answered a preempt through this object with success
     blindly     whether a key was replaced that the disk told nobody of
     joined      whether this node may have got a registration through this object, or have been seen to have one: a
                 REGISTER that adds one was sent, and the answer does not prove that it came to nothing
@@ -54,6 +55,7 @@ class Disk(abc.ABC):
         self.device = device
         self.registered = False
         self.aborted = True
+        self.removed = False
         self.blindly = False
         self.joined = False
 
@@ -134,6 +136,10 @@ class Disk(abc.ABC):
     def dead_paths(self) -> dict[str, Notice]:
         """Device node → what is wrong, for each path that does not answer."""
         return {}
+
+    def away(self, *, again: bool = False) -> list[FenceError]:  # noqa: ARG002 - for disks with several paths
+        """Why each of these paths is dead. again: each is asked anew, and used again if it answers as this disk."""
+        return []
 
     def registered_as(self) -> int | None:
         """The key that the target has for this very host, where it tells hosts apart; None if it cannot say."""

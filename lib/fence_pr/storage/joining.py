@@ -7,7 +7,7 @@ removed after that shows in the next reading, and then the path is not left regi
 
 from __future__ import annotations
 
-from ..errors import DeviceFailure, DiskNotAsAsked, PathFailure
+from ..errors import Abandoned, DeviceFailure, DiskNotAsAsked, FenceError, PathFailure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,22 +92,36 @@ class Joining:
         """Register these, whatever they have. What is known of the disk since, if anything.
 
         others: whether there are other registrations of this node's keys
+        Where one must keep its key another may have been added just then: that one is looked at all the same.
         """
         had_one: list[Nexus] = []
+        refused: dict[Nexus, FenceError] = {}
         failure: ReservationError | None = None
         try:
-            answers = self._paths.over(paths, lambda path: path.add(self._key, self._former, self._judge))
-            had_one = [path for path, had in answers if had]
+            answers = self._paths.over(paths, self._added)
+            had_one = [path for path, (had, _) in answers if had]
+            refused = {path: why for path, (_, why) in answers if why}
         except (DeviceFailure, PathFailure) as unclear:
             failure = unclear
-        added = [it for it in paths if it not in had_one]
+        added = [it for it in paths if it not in had_one and it not in refused]
         if others and before and added:
             before = self._see_that_all_are_left(added, before)
         elif had_one:
             before = None  # what was replaced has been counted
         if failure:
             raise failure
+        for refusal in refused.values():
+            raise refusal
         return before
+
+    def _added(self, path: Nexus) -> tuple[bool, FenceError | None]:
+        """As `Nexus.add`; and why nothing was added, where that is sure."""
+        try:
+            return path.add(self._key, self._former, self._judge), None
+        except (Abandoned, DeviceFailure, PathFailure):
+            raise
+        except FenceError as refusal:
+            return False, refusal
 
     def _without_registration(
         self, live: list[Nexus], asked: tuple[int, ...], before: Snapshot | None

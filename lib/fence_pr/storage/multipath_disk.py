@@ -65,7 +65,7 @@ class MultipathDisk(Disk):
     def __init__(self, device: Device, watch: Watch, patience: Patience | None) -> None:
         super().__init__(device)
         self._seconds = None if patience is None else max(0.0, patience.until - time.monotonic())
-        self._dead: dict[str, Notice] = {}
+        self._dead: dict[str, FenceError] = {}
         # Never changed in place: a question that was given up goes on in its thread, and may bury a path meanwhile.
         self._live: list[ScsiDisk] = []
         self._lock = _thread.allocate_lock()
@@ -74,11 +74,12 @@ class MultipathDisk(Disk):
         def identify(path: str) -> ScsiDisk:
             return ScsiDisk(Device(device.name, path, device.identity, SCSI), watch)
 
+        self._identify = identify
         failures: list[FenceError] = [PathFailure(device.node, "open", 0, Notice("map-has-no-path", {}))]
         for path, outcome in zip(device.paths, on_each(identify, list(device.paths), patience)):
             if isinstance(outcome, FenceError):
                 failures.append(_of_path(outcome))
-                self._dead[path] = outcome.notice()
+                self._dead[path] = outcome
             else:
                 self._live.append(outcome)
         if not self._live:
@@ -259,7 +260,21 @@ class MultipathDisk(Disk):
         return len(self._live)
 
     def dead_paths(self) -> dict[str, Notice]:
-        return dict(self._dead)
+        return {path: why.notice() for path, why in self._dead.items()}
+
+    def away(self, *, again: bool = False) -> list[FenceError]:
+        dead = list(self._dead) if again else []
+        patience = self._waiting()
+        if patience and len(dead) == 1:
+            found = [in_time(self._identify, dead[0], patience)]
+        else:
+            found = on_each(self._identify, dead, patience)
+        for path, outcome in zip(dead, found):
+            if not isinstance(outcome, FenceError):
+                with self._lock:
+                    self._dead.pop(path, None)
+                    self._live = [*self._live, outcome]
+        return list(self._dead.values())
 
     def _through_any(
         self,
@@ -294,7 +309,7 @@ class MultipathDisk(Disk):
         with self._lock:
             if path in self._live and len(self._live) > 1:
                 self._live = [it for it in self._live if it is not path]
-                self._dead[path.device.node] = error.notice()
+                self._dead[path.device.node] = error
 
     def _revive(self, paths: list[ScsiDisk]) -> None:
         with self._lock:

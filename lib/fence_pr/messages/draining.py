@@ -1,0 +1,32 @@
+"""What came of drain=reset."""
+
+from __future__ import annotations
+
+TITLE = "Fencing: drain=reset"
+INTRO = "The node is fenced; whether what a disk had accepted before is over is another question."
+
+FAILURES: dict[str, tuple[str, str, str, str, str]] = {}
+WARNINGS = {
+    "drain-unproved": (
+        "drain=reset: {answer}; the key is gone, but writes that the disk had accepted may still land",
+        "set settle_time longer than the disk takes for a write",
+        "The node is fenced, but nothing proves that nothing is left: `off` waits `settle_time`, as without a reset.",
+        "The message says why no reset was sent, or what came back.",
+        "Raise `settle_time`; raise `power_timeout` where time was short ([configure.md](configure.md)).",
+    ),
+    "drain-impossible": (
+        "drain=reset cannot be met: {answer}",
+        "leave drain out, and set settle_time longer than the disk takes for a write",
+        "`validate-all`: `off` would not reset this disk, and say so.",
+        "Only a reset that the target itself carries out proves anything.",
+        "",
+    ),
+}
+
+STEPS = {
+    "draining": "logical unit reset over {path}, for what the disk had accepted",
+    "drain-only-of-scsi": "only a SCSI disk can be reset",
+    "drain-by-no-network": "reached neither by iSCSI nor by Fibre Channel, so a reset may end before the target",
+    "drain-left-to-another": "not reset, because the answer does not say that this call removed the key",
+    "drain-too-late": "not reset, because less than half of the time limit was left",
+}
