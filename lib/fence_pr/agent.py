@@ -6,7 +6,6 @@ import os
 import time
 
 from . import __version__, child, files, log, options
-from .actions import perform
 from .actions.report import EXIT_FAILED, EXIT_OK, Report, answer
 from .errors import ABORTING, FenceError, Notice, UsageError
 from .log import Log, one_line, write_line
@@ -89,13 +88,20 @@ def _work(chosen: Options, messages: Log, started: float) -> child.Ending:
 
 
 def _run(chosen: Options, messages: Log, started: float) -> child.Ending:
-    limit = perform.limit(chosen)
+    limit = chosen.limit()
     return child.run(
-        lambda channel: perform.carry_out(chosen, channel).pack(),
+        lambda channel: _carry_out(chosen, channel),
         None if limit is None else limit - (time.monotonic() - started),
         lambda kind, said: _hear(messages, kind, said),
         _get_ready_to_speak,
     )
+
+
+def _carry_out(chosen: Options, channel: child.Channel) -> Any:
+    """In the child. Only there all that is for disks is loaded: what is there when a process forks costs both twice."""
+    from .actions import perform
+
+    return perform.carry_out(chosen, channel).pack()
 
 
 def _note(chosen: Options, report: Report, seconds: float) -> None:
@@ -110,7 +116,6 @@ def _note(chosen: Options, report: Report, seconds: float) -> None:
 
 
 def _hear(messages: Log, kind: int, said: Any) -> None:
-    _get_ready_to_speak()
     if kind == child.COMMAND:
         messages.write(log.COMMAND, said)
     else:

@@ -28,6 +28,9 @@ _SIGKILL = 9
 _READ_BYTES = 65536
 _MOST_SECONDS = 1e6
 _MOMENT_SECONDS = 0.05
+_DOZE_SECONDS = 0.005
+_MANY_BYTES = 16384  # a quarter of what a pipe takes before it holds the writer up
+_CLOSED = -1
 # What another process frees meanwhile is soon there.
 _FORK_SECONDS, _FORK_PAUSE_SECONDS = 1.0, 0.1
 _ANNOUNCED, _FINISHED, _SAID, _RESULT, _CRASHED = range(5)
@@ -73,8 +76,11 @@ class Channel:
         self._send(_SAID, step, "")
 
     def result(self, kind: int, result: Any) -> None:
-        """The end of the work."""
+        """The end of the work, and of this channel: whoever listens may wait for that alone."""
         self._send(kind, result, "")
+        with self._lock:
+            os.close(self._fd)
+            self._fd = _CLOSED  # a thread that is late must not write to what gets this number next
 
     def _send(self, kind: int, first: Any, second: str) -> None:
         data = marshal.dumps((kind, first, second))
@@ -91,20 +97,19 @@ def run(
     work: Callable[[Channel], Any],
     limit: float | None,
     heard: Callable[[int, Any], None],
-    silent: Callable[[], None] = lambda: None,
+    ready: Callable[[], None] = lambda: None,
 ) -> Ending:
     """Do `work` in a child and return how it ended, at most `limit` seconds from now (None: no limit).
 
     work    returns plain values only (what `marshal` can carry)
     heard   called with STEP or COMMAND, and what the child says or announces
-    silent  called once if a moment passes before the child says anything
+    ready   called once, before anything is heard, or if a moment passes in which the child says nothing; never if all
+            that it says is the result
     Raises FenceError if there can be no child.
     """
     until = None if limit is None else time.monotonic() + limit
     child, reading = _start(work, until)
-    if not _speaks(reading, time.monotonic() + _MOMENT_SECONDS):
-        silent()
-    ending = _listen(reading, until, heard)
+    ending = _listen(reading, until, _Listener(heard, ready))
     os.close(reading)
     if ending.pending is not None:
         os.kill(child, _SIGKILL)
@@ -169,12 +174,41 @@ def _be_child(work: Callable[[Channel], Any], channel: Channel, null: int) -> No
         os._exit(0)
 
 
-def _listen(pipe: int, until: float | None, heard: Callable[[int, Any], None]) -> Ending:
+class _Listener:
+    """What the child has said so far. heard, ready: as of `run`."""
+
+    def __init__(self, heard: Callable[[int, Any], None], ready: Callable[[], None]) -> None:
+        self._heard, self._ready, self._is_ready = heard, ready, False
+        self.pending: dict[str, str] = {}
+
+    def get_ready(self) -> None:
+        """Once."""
+        if not self._is_ready:
+            self._ready()
+            self._is_ready = True
+
+    def take(self, kind: int, first: Any, second: str) -> Ending | None:
+        """One message; how the work ended, if it is the last."""
+        if kind == _RESULT:
+            return Ending(first)
+        if kind == _CRASHED:
+            return Ending(crash=first)
+        self.get_ready()
+        if kind == _ANNOUNCED:
+            self.pending[first] = second
+            self._heard(COMMAND, f"{first}: {second}")
+        elif kind == _FINISHED:
+            self.pending.pop(first, None)
+        else:
+            self._heard(STEP, first)
+        return None
+
+
+def _listen(pipe: int, until: float | None, listener: _Listener) -> Ending:
     buffer = bytearray()
-    pending: dict[str, str] = {}
-    while True:
-        if not _speaks(pipe, until):
-            return Ending(pending=pending)
+    if not _wait(pipe, select.POLLIN, time.monotonic() + _MOMENT_SECONDS):
+        listener.get_ready()
+    while _wait(pipe, select.POLLIN, until):
         data = os.read(pipe, _READ_BYTES)
         if not data:
             return Ending(lost=Notice("child-killed", {}))
@@ -183,24 +217,25 @@ def _listen(pipe: int, until: float | None, heard: Callable[[int, Any], None]) -
             messages = _messages(buffer)
         except (EOFError, TypeError, ValueError):
             return Ending(lost=Notice("child-unintelligible", {}))
-        for kind, first, second in messages:
-            if kind == _RESULT:
-                return Ending(first)
-            if kind == _CRASHED:
-                return Ending(crash=first)
-            if kind == _ANNOUNCED:
-                pending[first] = second
-                heard(COMMAND, f"{first}: {second}")
-            elif kind == _FINISHED:
-                pending.pop(first, None)
-            else:
-                heard(STEP, first)
+        for message in messages:
+            if ending := listener.take(*message):
+                return ending
+        if len(data) < _MANY_BYTES:
+            _doze(pipe)
+    return Ending(pending=listener.pending)
 
 
-def _speaks(pipe: int, until: float | None) -> bool:
-    """Wait for what the child says, or for its end."""
+def _doze(pipe: int) -> None:
+    """Let the child work: to be woken by each of its messages costs both, where there are many disks, more than the
+    commands do. Only the end, which closes the pipe, wakes this process at once.
+    """
+    _wait(pipe, 0, time.monotonic() + _DOZE_SECONDS)
+
+
+def _wait(pipe: int, event: int, until: float | None) -> bool:
+    """Wait for an event, or for the child's end; whether it came."""
     waiting = select.poll()  # select() knows no descriptor above 1023, and the caller may have left many open
-    waiting.register(pipe, select.POLLIN)
+    waiting.register(pipe, event)
     return bool(waiting.poll(_milliseconds(until)))
 
 

@@ -195,7 +195,7 @@ def _ipv6_addresses() -> set[str]:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
+        with open(path, "rb") as file:
+            return file.read().decode("ascii", "replace")
     except OSError:
         return ""

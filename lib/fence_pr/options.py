@@ -48,6 +48,15 @@ class Options(Record):
         """The value of an option that is a time, in seconds."""
         return float(self.values[name])
 
+    def limit(self) -> float | None:
+        """The time limit of the action in seconds, None for none."""
+        if self.flag("disable_timeout"):
+            return None
+        waiting = self.seconds("power_wait")
+        if self.action() == FENCING_ACTION:
+            waiting = max(waiting, self.seconds("settle_time"))
+        return self.seconds("power_timeout") + waiting
+
     def action(self) -> str:
         """The canonical name of the action, or of what --help and --version ask for."""
         for document in ("help", "version"):

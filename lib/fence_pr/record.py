@@ -27,8 +27,8 @@ class Record:
     _fields: ClassVar[dict[str, Any]] = {}  # name → default
 
     def __init_subclass__(cls) -> None:
-        own = getattr(cls, "__annotations__", {})
-        cls._fields = {**cls._fields, **{name: getattr(cls, name, _MISSING) for name in own}}
+        own, default = getattr(cls, "__annotations__", {}), vars(cls).get
+        cls._fields = {**cls._fields, **{name: default(name, _MISSING) for name in own}}
 
     def __init__(self, *values: Any, **named: Any) -> None:
         fields, mine = self._fields, self.__dict__

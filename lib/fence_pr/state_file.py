@@ -17,6 +17,7 @@ FOLDER = "/run/fence_pr_ioctl"
 # its target could not write a removal down.
 LOST, UNWRITTEN = "lost", "unwritten"
 _MOST_BYTES = 1 << 20
+_PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_"
 
 
 def save(identity: str, registrant: Registrant, folder: str = FOLDER) -> None:
@@ -103,8 +104,8 @@ def _note_path(note: str, identity: str, folder: str) -> str:
 
 def encoded(identity: str) -> str:
     """A disk's identity as the name of a file: the same for the same disk, another for any other."""
-    plain = "".join(
-        chr(byte) if chr(byte).isascii() and (chr(byte).isalnum() or byte in b".-_") else f"%{byte:02x}"
-        for byte in identity.encode("utf-8", "surrogateescape")
-    )
+    plain = identity
+    if identity.strip(_PLAIN):  # something is left that is not plain
+        data = identity.encode("utf-8", "surrogateescape")
+        plain = "".join(chr(byte) if chr(byte) in _PLAIN else f"%{byte:02x}" for byte in data)
     return plain.replace(".", "%2e") if plain in (".", "..") else plain

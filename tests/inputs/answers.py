@@ -255,6 +255,7 @@ def listen(stream: bytes) -> tuple[list[tuple[int, str]], child.Ending]:
     try:
         os.write(writing, stream)
         os.close(writing)
-        return heard, child._listen(reading, None, lambda kind, text: heard.append((kind, text)))
+        listener = child._Listener(lambda kind, text: heard.append((kind, text)), lambda: None)
+        return heard, child._listen(reading, None, listener)
     finally:
         os.close(reading)

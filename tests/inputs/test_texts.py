@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fence_pr import corosync, keys, log, options, state_file
 from fence_pr.errors import UsageError
 from fence_pr.option_table import FLAG, OPTIONS, Option
-from fence_pr.storage import device
+from fence_pr.storage import identity
 from tests.inputs.properties import holds
 from tests.inputs.texts import KNOWN, accepted, refusal, text_of
 
@@ -248,7 +248,7 @@ def test_all_spellings_of_a_wwid_are_one(digits: str, long: bool) -> None:
     naa = digits * 2 if long else digits
     for spelling in ("naa.{}", "{}", "0x{}", "wwn-0x{}", "3{}", "scsi-3{}"):
         for text in (spelling.format(naa), spelling.format(naa.upper())):
-            assert device.canonical_wwid(text) == f"naa.{naa}"
+            assert identity.canonical_wwid(text) == f"naa.{naa}"
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,23 @@ if TYPE_CHECKING:
     from tests.model.scenario import Scenario
 
 SEED, WALKS = 1, 40
-OF_PATHS = pytest.mark.promise(12)
-SHORT = [
-    *(pytest.param(scenario, id=scenario.name) for scenario in short() if scenario not in elsewhere()),
-    *(pytest.param(scenario, id=scenario.name, marks=OF_PATHS) for scenario in elsewhere()),
-]
+# What takes twenty seconds or more is left to CI, and one that differs from another by its type alone to the long form.
+FOR_CI = {
+    "n1 fences n2: 2 SCSI, type 3, two faults": pytest.mark.slow,
+    "n1 fences n2: 2 SCSI, type 5, two faults": pytest.mark.long,
+    "n1 and n2 come up together: a map": pytest.mark.slow,
+    "n2 comes back while n1 fences it: over a new session": pytest.mark.slow,
+    "on takes a key that arrives late for an older one": pytest.mark.slow,
+}
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """Of the scenario, or the change of the code, that is called so."""
+    of_paths = [pytest.mark.promise(12)] if name in {scenario.name for scenario in elsewhere()} else []
+    return of_paths + ([FOR_CI[name]] if name in FOR_CI else [])
+
+
+SHORT = [pytest.param(scenario, id=scenario.name, marks=marks(scenario.name)) for scenario in short()]
 LARGER = [
     pytest.param(scenario, id=scenario.name, marks=mark)
     for scenarios, mark in ((slow(), pytest.mark.slow), (long(), pytest.mark.long))
@@ -73,7 +85,7 @@ def test_the_promises_hold_in_orders_at_random(scenario: Scenario, request: pyte
     look(Search(scenario).sample(SEED, WALKS), request)
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.sentence)
+@pytest.mark.parametrize("mutant", [pytest.param(it, id=it.sentence, marks=marks(it.sentence)) for it in MUTANTS])
 def test_the_explorer_catches(mutant: Mutant, request: pytest.FixtureRequest) -> None:
     with mutant.installed():
         violation = Search(by_name(mutant.scenario)).explore().violation

@@ -146,6 +146,77 @@ def test_when_nobody_listens_any_more_no_command_may_be_sent() -> None:
     os.close(writing)
 
 
+def test_a_thread_that_is_late_writes_to_nothing_that_was_opened_since(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    channel = Channel(writing, None)
+    channel.result(3, "done")
+    opened = os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR, 0o600)
+    assert opened == writing
+    with pytest.raises(Abandoned, match="nobody waits"):
+        channel.finished("/dev/sda")
+    assert os.stat(opened).st_size == 0
+    os.close(reading)
+    os.close(opened)
+
+
+def test_many_messages_wake_the_parent_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would take from the child the processor that the commands need."""
+    reads = []
+    read = os.read
+
+    def counted(fd: int, most: int) -> bytes:
+        reads.append(fd)
+        return read(fd, most)
+
+    monkeypatch.setattr(os, "read", counted)
+
+    def work(channel: Channel) -> str:
+        for _ in range(200):
+            channel.announce("/dev/sda", "read keys")
+            time.sleep(0.0002)
+            channel.finished("/dev/sda")
+        return "done"
+
+    started = time.monotonic()
+    outcome, heard = run(work)
+    assert (outcome.result, len(heard)) == ("done", 200)
+    assert len(reads) <= 5 + (time.monotonic() - started) / child._DOZE_SECONDS
+
+
+def test_the_result_is_not_waited_for_when_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "_DOZE_SECONDS", 20)
+
+    def work(channel: Channel) -> str:
+        channel.announce("/dev/sda", "read keys")
+        time.sleep(0.2)  # the parent has read that
+        channel.finished("/dev/sda")
+        return "done"
+
+    started = time.monotonic()
+    assert run(work)[0].result == "done"
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(("speaks", "calls"), [(True, ["ready", "heard"]), (False, [])])
+def test_the_parent_gets_ready_before_it_hears_anything(speaks: bool, calls: list[str]) -> None:
+    found: list[str] = []
+
+    def work(channel: Channel) -> str:
+        if speaks:
+            channel.announce("/dev/sda", "open")
+        return "done"
+
+    ending = child.run(work, 5.0, lambda *_: found.append("heard"), lambda: found.append("ready"))
+    assert ending.result == "done"
+    assert found == calls
+
+
+def test_the_parent_gets_ready_where_the_child_is_silent() -> None:
+    found: list[str] = []
+    child.run(lambda _: time.sleep(0.2), 5.0, lambda *_: None, lambda: found.append("ready"))
+    assert found == ["ready"]
+
+
 @pytest.mark.promise(6)
 def test_a_child_whose_parent_is_killed_takes_no_further_step(tmp_path: Path) -> None:
     report = tmp_path / "report"

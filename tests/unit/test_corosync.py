@@ -339,8 +339,8 @@ fd000000000000000000000000000002 02 40 00 80     eth0
 def test_addresses_come_from_the_kernels_own_lists() -> None:
     contents = {"/proc/net/fib_trie": FIB_TRIE, "/proc/net/if_inet6": IF_INET6}
 
-    def fake_open(path: str, *_: Any, **__: Any) -> io.StringIO:
-        return io.StringIO(contents[path])
+    def fake_open(path: str, *_: Any, **__: Any) -> io.BytesIO:
+        return io.BytesIO(contents[path].encode())
 
     with patch.object(builtins, "open", fake_open):
         hostname, addresses = corosync.this_machine()

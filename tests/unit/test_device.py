@@ -12,7 +12,8 @@ import pytest
 
 from fence_pr.errors import DeviceRefused, DevicesRefused
 from fence_pr.storage import device
-from fence_pr.storage.device import MULTIPATH, NVME, SCSI, Device, Places, canonical_wwid
+from fence_pr.storage.device import MULTIPATH, NVME, SCSI, Device, Places
+from fence_pr.storage.identity import canonical_wwid
 from tests.unit.machine import Machine
 from tests.unit.page_83 import designator, kernels_choice, page
 

@@ -182,16 +182,18 @@ def test_the_agent_says_what_failed_when_nothing_more_can_be_read(announced: boo
     program = (
         f"import signal, sys, time; sys.path.insert(0, {str(PROJECT / 'lib')!r})\n"
         "from fence_pr import agent\n"
+        "from fence_pr.actions import perform\n"
         "def work(_, channel):\n"
         f"    channel.announce('/dev/sda', 'read keys') if {announced} else None\n"
         "    time.sleep(60)\n"
         "class Hangs:\n"
         "    def find_spec(self, name, *_):\n"
         "        raise AssertionError(f'{name} is read')\n"
-        "agent.perform.carry_out, agent.perform.limit = work, lambda _: 1.2\n"
+        "perform.carry_out = work\n"
         "signal.signal(signal.SIGALRM, lambda *_: sys.meta_path.insert(0, Hangs()))\n"
         "signal.setitimer(signal.ITIMER_REAL, 0.6)\n"
-        "sys.exit(agent.main(['--action=status', '--plug=n1', '--devices=/dev/sda']))\n"
+        "options = ['--action=status', '--plug=n1', '--devices=/dev/sda', '--power-timeout=1.2']\n"
+        "sys.exit(agent.main(options))\n"
     )
     done = run([sys.executable, "-I", "-S", "-c", program], check=False, capture_output=True, text=True)
     said = ["Failed: Timed out waiting for 'status' after 1.? s"]

@@ -22,11 +22,11 @@ class Sysfs:
 
     def __init__(self, folder: Path, above: str = "platform/host7") -> None:
         self.folder = folder
-        device = folder / "devices" / above / "target7:0:0/7:0:0:1"
+        device = folder / "devices" / above / "target7:0:0/7:0:0:1/block/sdb"
         device.mkdir(parents=True)
-        block = folder / "dev/block/8:16"
-        block.mkdir(parents=True)
-        (block / "device").symlink_to(device)
+        numbers = folder / "dev/block"
+        numbers.mkdir(parents=True)
+        (numbers / "8:16").symlink_to(f"../../{device.relative_to(folder)}")
 
     def attribute(self, path: str, value: str) -> None:
         """What stands in a file."""

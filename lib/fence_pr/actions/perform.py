@@ -6,7 +6,7 @@ import os
 
 from .. import files
 from ..errors import FenceError, Notice
-from ..option_table import DRAIN_RESET, FENCING_ACTION
+from ..option_table import DRAIN_RESET
 from ..shortage import lacking
 from ..storage import snapshot as types
 from .job import Job
@@ -59,16 +59,6 @@ _TYPES: dict[str, int | None] = {
 }
 
 
-def limit(options: Options) -> float | None:
-    """The time limit of the action in seconds, None for none."""
-    if options.flag("disable_timeout"):
-        return None
-    waiting = options.seconds("power_wait")
-    if options.action() == FENCING_ACTION:
-        waiting = max(waiting, options.seconds("settle_time"))
-    return options.seconds("power_timeout") + waiting
-
-
 def request(options: Options) -> Request:
     """The part of the options that the actions need."""
     return Request(
@@ -85,7 +75,7 @@ def request(options: Options) -> Request:
         settle_time=options.seconds("settle_time"),
         attempts=int(options.text("retry_on")),
         attempt_sleep=options.seconds("stonith_status_sleep"),
-        limit=limit(options),
+        limit=options.limit(),
         nodeid=options.text("node"),
         corosync_conf=options.text("corosync_conf"),
         nodename=options.text("nodename"),

@@ -91,6 +91,7 @@ _NOT_RESERVABLE = {
     "bcache": "a bcache device",
 }
 _HOST_ID_DIGITS = 32
+_PAGE_BYTES = 4096
 # What may pass while a machine starts: the target is not connected yet, udev or multipathd is not done; so a link may
 # lead to a path that lies below a map already.
 MAY_COME = (
@@ -190,8 +191,7 @@ def _of_scsi(folder: str) -> str:
     from . import inquiry  # a call that names no SCSI disk does without
 
     try:
-        with open(f"{folder}/vpd_pg83", "rb") as attribute:
-            remembered = identity.of_scsi(inquiry.parse(attribute.read()))
+        remembered = identity.of_scsi(inquiry.parse(_content(f"{folder}/vpd_pg83")))
     except OSError:
         remembered = identity.Identity()
     return remembered.text or read_attribute(f"{folder}/wwid")
@@ -294,10 +294,22 @@ def entries(folder: str) -> list[str]:
 def read_attribute(path: str) -> str:
     """A sysfs attribute without surrounding blanks, "" if there is none."""
     try:
-        with open(path, encoding="utf-8", errors="replace", newline="") as attribute:
-            return attribute.read().strip()
+        return _content(path).decode("utf-8", "replace").strip()
     except OSError:
         return ""
+
+
+def _content(path: str) -> bytes:
+    """A file of sysfs in the fewest system calls: every disk has several. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = part = os.read(fd, _PAGE_BYTES)
+        while len(part) == _PAGE_BYTES:  # one call returns no more
+            part = os.read(fd, _PAGE_BYTES)
+            data += part
+    finally:
+        os.close(fd)
+    return data
 
 
 def _find_wwid(name: str, places: Places) -> str:
@@ -308,14 +320,15 @@ def _find_wwid(name: str, places: Places) -> str:
         link = f"{places.dev}/{pattern.format(name)}"
         if os.path.exists(link):
             return link
-    wanted, block = canonical_wwid(name), f"{places.sysfs}/block"
+    canonical, block = identity.canonical_wwid, f"{places.sysfs}/block"
+    wanted = canonical(name)
     if not wanted:
         raise DeviceRefused("not-a-wwid", name)
     # The paths below an NVMe namespace are devices, too, but the kernel gives them no nodes.
     found = [
         disk
         for disk in entries(block)
-        if wanted in (canonical_wwid(read_attribute(f"{block}/{disk}/{place}")) for place in ("device/wwid", "wwid"))
+        if wanted in (canonical(read_attribute(f"{block}/{disk}/{place}")) for place in ("device/wwid", "wwid"))
         and read_attribute(f"{block}/{disk}/hidden") != "1"
     ]
     if not found:
@@ -326,17 +339,3 @@ def _find_wwid(name: str, places: Places) -> str:
     if len(found) > 1:
         raise DeviceRefused("several-paths", name, paths=tuple(found))
     return f"{places.dev}/{found[0]}"
-
-
-def canonical_wwid(text: str) -> str:
-    """One spelling for what udev, multipath, people and the kernel write for one WWID. Pure.
-
-    "wwn-0x6001405…", "scsi-36001405…", "36001405…", "0x6001405…", "naa.6001405…" → "naa.6001405…".
-    """
-    text = text.lower()
-    for prefix in ("wwn-", "scsi-", "0x", "naa."):
-        text = text[len(prefix) :] if text.startswith(prefix) else text
-    digits = len(text) if not text.strip("0123456789abcdef") else 0
-    if digits in (17, 33) and text[0] == "3":  # scsi_id puts the identifier's type, 3 for NAA, in front
-        text, digits = text[1:], digits - 1
-    return f"naa.{text}" if digits in (16, 32) else text

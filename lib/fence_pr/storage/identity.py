@@ -239,6 +239,20 @@ def _is_uuid(text: str) -> bool:
     return [len(group) for group in groups] == [*_UUID_FORM] and _HEX_DIGITS.issuperset("".join(groups))
 
 
+def canonical_wwid(text: str) -> str:
+    """One spelling for what udev, multipath, people and the kernel write for one WWID. Pure.
+
+    "wwn-0x6001405…", "scsi-36001405…", "36001405…", "0x6001405…", "naa.6001405…" → "naa.6001405…".
+    """
+    text = text.lower()
+    for prefix in ("wwn-", "scsi-", "0x", "naa."):
+        text = text[len(prefix) :] if text.startswith(prefix) else text
+    digits = len(text) if not text.strip("0123456789abcdef") else 0
+    if digits in (17, 33) and text[0] == "3":  # scsi_id puts the identifier's type, 3 for NAA, in front
+        text, digits = text[1:], digits - 1
+    return f"naa.{text}" if digits in (16, 32) else text
+
+
 def _plain(name: str) -> str:
     """Without the zeros that fill a SCSI name string up; a number's digits in lower case."""
     name = name.rstrip("\0")

@@ -14,12 +14,8 @@ from ..errors import IncompleteAnswer, Invalid, Notice, NotSupported
 from ..record import Record
 from . import kernel_status
 from .identity import Identity, kind_of, of_nvme
-from .memory import memory
+from .memory import Memory
 from .pr_ioctl import Capabilities, device_name
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from array import array
 
 _IOCTL_ID = 0x4E40
 _IOCTL_ADMIN_COMMAND = 0xC0484E41
@@ -74,7 +70,7 @@ def report(fd: int) -> ReservationReport:
 
 def unregister(fd: int, key: int) -> None:
     """Remove this host's registration, whose key is `key`. Raises Conflict if it is not."""
-    data = memory(struct.pack("<QQ", key, 0))
+    data = Memory(struct.pack("<QQ", key, 0))
     _send(fd, "unregister", _REGISTER, data, _UNREGISTER_ACTION, 0)
 
 
@@ -83,12 +79,12 @@ def _report(fd: int, *, extended: bool) -> ReservationReport:
     first = 64 if extended else _HEADER_BYTES
     room = 16
     while True:
-        data = memory(bytes(first + room * entry))
-        _send(fd, "reservation report", _REPORT, data, len(data) // 4 - 1, _EXTENDED if extended else 0)
-        count = int.from_bytes(data[5:7], "little")
+        data = Memory(bytes(first + room * entry))
+        _send(fd, "reservation report", _REPORT, data, len(data.data) // 4 - 1, _EXTENDED if extended else 0)
+        count = int.from_bytes(data.data[5:7], "little")
         # A report that leaves no room may be cut short: SPDK counts only the registrants that had room.
         if count < room:
-            return parse(device_name(fd), data.tobytes(), extended=extended)
+            return parse(device_name(fd), bytes(data.data), extended=extended)
         if room == _MOST_REGISTRANTS:
             raise IncompleteAnswer(
                 device_name(fd), "reservation report", 0, Notice("too-many-registrants", {"count": count})
@@ -173,25 +169,25 @@ def host_identifier(fd: int) -> bytes:
 
 
 def _host_identifier(fd: int, length: int) -> bytes:
-    data = memory(bytes(length))
+    data = Memory(bytes(length))
     _send(fd, "get features", _GET_FEATURES, data, _HOST_IDENTIFIER, int(length == 16), _IOCTL_ADMIN_COMMAND)
-    return data.tobytes()
+    return bytes(data.data)
 
 
 def _identify(fd: int, what: int) -> bytes:
-    data = memory(bytes(4096))
+    data = Memory(bytes(4096))
     _send(fd, "identify", _IDENTIFY, data, what, 0, _IOCTL_ADMIN_COMMAND)
-    return data.tobytes()
+    return bytes(data.data)
 
 
 def _send(
-    fd: int, operation: str, opcode: int, data: array[int], dword10: int, dword11: int, ioctl: int = _IOCTL_IO_COMMAND
+    fd: int, operation: str, opcode: int, data: Memory, dword10: int, dword11: int, ioctl: int = _IOCTL_IO_COMMAND
 ) -> None:
     try:
         namespace = fcntl.ioctl(fd, _IOCTL_ID)
         command = bytearray(
             _COMMAND.pack(
-                opcode, 0, 0, namespace, 0, 0, 0, data.buffer_info()[0], 0, len(data),
+                opcode, 0, 0, namespace, 0, 0, 0, data.address, 0, len(data.data),
                 dword10, dword11, 0, 0, 0, 0, _TIMEOUT_MILLISECONDS, 0,
             )
         )  # fmt: skip

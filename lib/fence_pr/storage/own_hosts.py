@@ -24,13 +24,7 @@ def of_scsi(number: int, places: Places = SYSTEM) -> frozenset[str]:
     number: the disk's, as in `os.stat_result.st_rdev`
     iSCSI: the name that the session of this path was opened with. FC and SAS: the ports of the path's SCSI host.
     """
-    host, session = _way(number, places)
-    names = [
-        read_attribute(f"{places.sysfs}/class/iscsi_session/{session}/initiatorname") if session else "",
-        read_attribute(f"{places.sysfs}/class/iscsi_host/{host}/initiatorname"),
-    ]
-    nodes = [node for node in map(transport_id.iscsi_node, names) if node and _UNNAMED not in node]
-    return frozenset([*nodes[:1], *_ports(places, host)])
+    return _names(places, *_way(number, places))
 
 
 def port_of_scsi(number: int, places: Places = SYSTEM) -> str:
@@ -39,8 +33,8 @@ def port_of_scsi(number: int, places: Places = SYSTEM) -> str:
     iSCSI: where the driver does not show the session's identifier, it is the one that open-iscsi makes of the session's
     number (usr/initiator_common.c). A wrong guess fits no registration, and then the target is asked otherwise.
     """
-    _, session = _way(number, places)
-    names = of_scsi(number, places)
+    host, session = _way(number, places)
+    names = _names(places, host, session)
     if len(names) != 1:
         return ""
     (name,) = names
@@ -53,11 +47,30 @@ def port_of_scsi(number: int, places: Places = SYSTEM) -> str:
 
 
 def _way(number: int, places: Places) -> tuple[str, str]:
-    """The SCSI host, and the iSCSI session if there is one, that lead to a disk, as sysfs calls them."""
-    link = f"{places.sysfs}/dev/block/{os.major(number)}:{os.minor(number)}/device"
-    folder = os.path.realpath(link)  # …/host2/session1/target2:0:0/2:0:0:1
-    session = next((part for part in folder.split("/") if part.startswith("session")), "")
-    return f"host{os.path.basename(folder).partition(':')[0]}", session
+    """The SCSI host, and the iSCSI session if there is one, that lead to a disk, as sysfs calls them; "" if unknown.
+
+    All of it is in the one link of the disk's number: …/host2/session1/target2:0:0/2:0:0:1/block/sdb.
+    """
+    try:
+        link = os.readlink(f"{places.sysfs}/dev/block/{os.major(number)}:{os.minor(number)}")
+    except OSError:
+        return "", ""
+    folders = link.rpartition("/block/")[0].split("/")
+    session = next((it for it in folders if it.startswith("session")), "")
+    return f"host{folders[-1].partition(':')[0]}", session
+
+
+def _names(places: Places, host: str, session: str) -> frozenset[str]:
+    """What a target calls this machine over this SCSI host: over an iSCSI session by the name that was told there."""
+    if session and (node := _iscsi_node(f"{places.sysfs}/class/iscsi_session/{session}")):
+        return frozenset([node])
+    node = _iscsi_node(f"{places.sysfs}/class/iscsi_host/{host}")
+    return frozenset([*filter(None, [node]), *_ports(places, host)])
+
+
+def _iscsi_node(folder: str) -> str:
+    node = transport_id.iscsi_node(read_attribute(f"{folder}/initiatorname"))
+    return "" if _UNNAMED in node else node
 
 
 def _ports(places: Places, host: str) -> Iterator[str]:

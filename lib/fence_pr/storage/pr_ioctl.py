@@ -22,7 +22,7 @@ import struct
 from ..errors import ABORTING, IncompleteAnswer, Notice
 from ..record import Record
 from . import kernel_status
-from .memory import memory
+from .memory import Memory
 from .snapshot import (
     EXCLUSIVE_ACCESS,
     EXCLUSIVE_ACCESS_ALL_REGS,
@@ -213,12 +213,12 @@ def read_keys(fd: int) -> Keys:
     """
     capacity = _FIRST_CAPACITY
     while True:
-        keys = memory(bytes(8 * capacity))
-        answer = _call(fd, "read keys", REQUESTS.read_keys, _READ_KEYS.pack(0, capacity, keys.buffer_info()[0]))
+        keys = Memory(bytes(8 * capacity))
+        answer = _call(fd, "read keys", REQUESTS.read_keys, _READ_KEYS.pack(0, capacity, keys.address))
         generation, total, _ = _READ_KEYS.unpack(answer)
         # A list that leaves no room may be cut short: old versions of LIO count only the keys that had room.
         if total < capacity:
-            return Keys(generation, struct.unpack_from(f"={total}Q", keys))
+            return Keys(generation, struct.unpack_from(f"={total}Q", keys.data))
         if capacity == MOST_KEYS:
             problem = Notice("too-many-registrations", {"count": total, "most": MOST_KEYS})
             raise IncompleteAnswer(device_name(fd), "read keys", 0, problem)

@@ -12,7 +12,7 @@ import struct
 from .. import errors
 from ..errors import ABORTING, Notice
 from . import kernel_status
-from .memory import memory
+from .memory import Memory
 from .pr_ioctl import Capabilities, Keys, Reservation, device_name
 
 TYPE_CHECKING = False
@@ -136,10 +136,10 @@ def send(fd: int, operation: str, command: bytes, size: int, parameters: bytes =
 
     Raises NotSupported, Invalid, UnitAttention, PathFailure, DeviceFailure, Conflict, NotPermitted.
     """
-    data, sense, cdb = memory(parameters or bytes(size)), memory(bytes(_SENSE_SIZE)), memory(command)
+    data, sense, cdb = Memory(parameters or bytes(size)), Memory(bytes(_SENSE_SIZE)), Memory(command)
     request = _REQUEST.pack(
-        ord("S"), _TO_DEVICE if parameters else _FROM_DEVICE, len(cdb), _SENSE_SIZE, 0, size,
-        data.buffer_info()[0], cdb.buffer_info()[0], sense.buffer_info()[0], _TIMEOUT_MILLISECONDS,
+        ord("S"), _TO_DEVICE if parameters else _FROM_DEVICE, len(command), _SENSE_SIZE, 0, size,
+        data.address, cdb.address, sense.address, _TIMEOUT_MILLISECONDS,
     )  # fmt: skip
     header = bytearray(request.ljust(_HEADER.size, b"\0"))
     try:
@@ -148,10 +148,10 @@ def send(fd: int, operation: str, command: bytes, size: int, parameters: bytes =
         raise kernel_status.failure(device_name(fd), operation, -(error.errno or 0)) from error
     *_, sam, _, _, sense_length, host, driver, residual, _, _ = _HEADER.unpack(header)
     if sam or host or driver:
-        problem = judge(device_name(fd), operation, sam, host, driver, sense.tobytes()[:sense_length])
+        problem = judge(device_name(fd), operation, sam, host, driver, bytes(sense.data[:sense_length]))
         if problem:
             raise problem
-    return data.tobytes()[: size - residual] if 0 <= residual <= size else b""
+    return bytes(data.data[: size - residual]) if 0 <= residual <= size else b""
 
 
 def judge(device: str, operation: str, sam: int, host: int, driver: int, sense: bytes) -> ReservationError | None:
