@@ -98,9 +98,15 @@ def _caught() -> Line:
     return Line("mutants", numbers, "\n".join(f"survives: {it}" for it in survivors))
 
 
+def by_name(name: str) -> Scenario:
+    """One of the scenarios of which mutants are caught."""
+    (found,) = [it for it in (*scenarios.short(), *names.short(), *larger.slow()) if it.name == name]
+    return found
+
+
 def caught(mutant: Mutant) -> tuple[bool, str]:
     """Whether the explorer catches the mutant, and how, in words."""
-    (scenario,) = [it for it in (*scenarios.short(), *names.short()) if it.name == mutant.scenario]
+    scenario = by_name(mutant.scenario)
     with mutant.installed():
         violation = Search(scenario).explore().violation
     if violation is None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import tried
-from tests.model import names
 from tests.model.larger import at_random, long, slow
 from tests.model.mutants import MUTANTS, Mutant
+from tests.model.proof import by_name
 from tests.model.scenarios import elsewhere, short
 from tests.model.search import Result, Search
 
@@ -50,12 +50,6 @@ LARGER = [
 def named(scenario: Scenario) -> str:
     """For the test's name."""
     return scenario.name
-
-
-def by_name(name: str) -> Scenario:
-    """One of the scenarios that are explored in every order within seconds."""
-    (found,) = [scenario for scenario in (*short(), *names.short(), *slow()) if scenario.name == name]
-    return found
 
 
 def look(result: Result, request: pytest.FixtureRequest) -> None:
