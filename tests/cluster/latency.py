@@ -23,6 +23,7 @@ OF_SCENARIO = {
     "two_fence_devices_fence_together_only_where_a_level_names_both": 0,
     "keys_of_a_host_that_is_no_node_and_a_node_on_no_list": 2,
     "a_disk_is_added_and_removed_again_while_the_cluster_runs": 20,
+    "a_disk_is_added_and_removed_and_no_resource_is_restarted": 2,
 }
 
 

@@ -25,9 +25,9 @@ def tables() -> Iterator[ModuleType]:
     from . import tool
 
     yield tool
-    from . import device_disks
+    from . import tool_disks
 
-    yield device_disks
+    yield tool_disks
 
 
 def _tables_of_agent() -> Iterator[ModuleType]:

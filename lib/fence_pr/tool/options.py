@@ -163,7 +163,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         " nothing was started or stopped but the fence device's monitor is proved by what the cluster has on record. A"
         " change by somebody else meanwhile is never overwritten.",
         (
-            (f"{TOOL} {DISKS} add {_DISK} --fence-device=shared-disks", "All nodes are registered there by now."),
+            (f"{TOOL} {DISKS} add {_DISK} --device=shared", "All nodes are registered there by now."),
             (f"{TOOL} {DISKS} remove {_DISK}", "Of the only fence device."),
         ),
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TITLE = "The tool: disks of a fence device"
-INTRO = "Said by `pr_fence disks`."
+INTRO = "Said by `pr_fence` where it changes the disks of a fence device."
 
 FAILURES = {
     "fence-device-unnamed": (
@@ -59,7 +59,7 @@ FAILURES = {
     "node-not-fenced-yet": (
         "these nodes are lost and have not been fenced yet: {nodes}",
         "wait until that is done; --force does it nevertheless",
-        "On a disk that is removed now such a node would not be shut out. Nothing was changed.",
+        "A disk that is removed now would not be fenced with the others. Nothing was changed.",
         "A node was lost, and its fencing is under way or fails.",
         "Where a broken disk is the reason why fencing fails, --force lets the cluster fence without it. Make sure that"
         " nothing uses that disk.",
@@ -140,7 +140,7 @@ WARNINGS = {
     "not-left": (
         "this node stays registered there: {answer}",
         "look at the disk with 'pr_fence show'; 'pr_fence repair leave' takes this node out",
-        "The fence device does not name the disk any more, and nobody is shut out of it by fencing.",
+        "The fence device does not name the disk any more, and fencing does not cover it.",
         "The disk does not answer, this node is the last one there, or another fence device names it.",
         "",
     ),

@@ -1,0 +1,87 @@
+"""The fence device gets another list of disks while the cluster runs, and nothing is restarted: `pr_fence disks`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cluster import cib, steps
+from tests.tool.pr_fence import valid
+
+if TYPE_CHECKING:
+    from tests.cluster.cluster import PacemakerCluster
+
+pytestmark = pytest.mark.slow
+
+NEW = "c"
+TOOL_SECONDS = 100.0
+# Pacemaker, about what it has done to a resource: which.
+_RAN = re.compile(r"local execution of (start|stop) operation for (\S+)")
+
+
+@pytest.mark.promise(1)
+def test_a_disk_is_added_and_removed_and_no_resource_is_restarted(two: PacemakerCluster) -> None:
+    new, everybody = two.path(NEW), frozenset(two.setup.nodes)
+    before = _configured(two)
+    heard = {name: len(two[name].syslog()) for name in everybody}
+
+    _unfence(two, "n1", new)
+    refused = _disks(two, "add", new)
+    assert [it["code"] for it in refused["problems"]] == ["nodes-not-registered"]
+    assert "are not registered there: n2;" in refused["problems"][0]["text"]
+    assert (refused["found"]["done"], _configured(two)) == (False, before)
+
+    _unfence(two, "n2", new)
+    added = _disks(two, "add", new, "--device=fencing")
+    assert (added["exit_status"], added["warnings"], added["found"]["after"]) == (0, [], [*before, new])
+    assert _configured(two) == [*before, new]
+    two.until(two.whole, "everything runs")
+    assert _ran(two, heard) == {("start", cib.FENCING)}
+
+    two.crash("n2")
+    steps.wait_for_take_over(two, "n1", "n2")
+    assert two.registered(NEW) == {"n1"}
+    steps.comes_back(two, "n2")
+    assert two.registered(NEW) == everybody
+    # Neither daemon that keeps digests has brought back those of before.
+    steps.assert_unharmed(two, "n1")
+    assert not [it for it in _ran(two, {"n1": heard["n1"]}) if it[0] == "stop" and it[1] != cib.FENCING]
+
+    heard = {name: len(two[name].syslog()) for name in everybody}
+    removed = _disks(two, "remove", new)
+    assert (removed["exit_status"], removed["found"]["after"]) == (0, before)
+    assert [it["code"] for it in removed["warnings"]] == ["others-to-leave"]
+    two.until(two.whole, "everything runs")
+    assert _ran(two, heard) == {("start", cib.FENCING)}
+    assert two.registered(NEW) == {"n2"}
+    assert two["n1"].write(NEW) == steps.REFUSED
+    identity = removed["found"]["disks"][0]["identity"]
+    two["n2"].run(["pr_fence", "repair", "leave", new, f"--yes={identity}", "--force"], check=True)
+    assert two.registered(NEW) == frozenset()
+    steps.assert_unharmed(two, *everybody)
+
+
+def _disks(cluster: PacemakerCluster, *words: str) -> dict[str, Any]:
+    done = cluster["n1"].run(["pr_fence", "disks", *words, "--json"], timeout=TOOL_SECONDS)
+    assert (done.stderr, done.stdout.count("\n")) == ("", 1), done
+    report: dict[str, Any] = json.loads(done.stdout)
+    valid(report)
+    return report
+
+
+def _unfence(cluster: PacemakerCluster, name: str, path: str) -> None:
+    cluster[name].run(["fence_pr_ioctl", "-o", "on", "-n", name, "-d", path], check=True)
+
+
+def _configured(cluster: PacemakerCluster) -> list[str]:
+    asked = ["crm_resource", "--resource", cib.FENCING, "--get-parameter", "devices"]
+    return cluster["n1"].run(asked, check=True).stdout.strip().split(",")
+
+
+def _ran(cluster: PacemakerCluster, since: dict[str, int]) -> set[tuple[str, str]]:
+    """What was started or stopped on these nodes since their logs had so many lines."""
+    lines = [line for name, start in since.items() for line in cluster[name].syslog()[start:]]
+    return {(found[1], found[2]) for line in lines if (found := _RAN.search(line))}
