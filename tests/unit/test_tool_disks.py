@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -277,3 +279,18 @@ def test_a_broken_disk_keeps_nobody_from_fencing_for_ever(site: Site, gone: bool
     report = site.disks("remove", name, "--force")
     assert (report["found"]["done"], codes(report, "warnings")) == (True, ["not-left"])
     assert site.configured() == site.names[:1]
+
+
+def test_a_disk_that_hangs_keeps_nobody_from_telling_what_was_done(site: Site) -> None:
+    goes_on = threading.Event()
+
+    def fault(_: Command) -> None:
+        goes_on.wait(10)
+
+    site.world.faults[1] = fault
+    began = time.monotonic()
+    assert codes(site.disks("remove", site.names[1])) == ["disk-unexamined"]
+    report = site.disks("remove", site.names[1], "--force")
+    assert (report["found"]["done"], codes(report, "warnings")) == (True, ["not-left"])
+    assert time.monotonic() - began < 5
+    goes_on.set()

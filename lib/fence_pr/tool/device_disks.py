@@ -10,6 +10,7 @@ from ..actions.shared_disk import not_as_asked
 from ..actions.this_node import ThisNode
 from ..errors import DeviceRefused, DiskNotAsAsked, FenceError, Notice, UsageError
 from ..log import one_line
+from ..parallel import Patience, in_time, on_each
 from ..storage import in_use
 from ..storage.snapshot import ON
 from . import disks, terminal
@@ -118,9 +119,11 @@ class _Change:
         limit = {"power_timeout": f"{self._seconds * share:.3f}", "devices": " ".join(names)}
         return Job(source.request("monitor", **limit), watch, lambda _: None, self._warnings, here)
 
-    def _look(self, names: tuple[str, ...], wanted: tuple[str, ...]) -> list[SharedDisk | FenceError]:
+    def _look(
+        self, names: tuple[str, ...], wanted: tuple[str, ...], share: float = _READ_SHARE
+    ) -> list[SharedDisk | FenceError]:
         """Read those of the disks that are wanted. Raises FenceError if names do not lead to disks."""
-        job = self._job(names, Reader(self._seconds * _READ_SHARE), ReadingOnly(self._watch), _READ_SHARE)
+        job = self._job(names, Reader(self._seconds * share), ReadingOnly(self._watch), share)
         devices = [it for it in job.resolve() if it.name in wanted]
         read = job.read(devices, job.nodes.own_keys_if_readable(devices))
         for device, it in zip(devices, read):
@@ -190,7 +193,7 @@ class Removing(_Change):
             yield FenceError("node-not-fenced-yet", nodes=sorted(plan.lost))
         for name in self._names:
             try:
-                (disk,) = self._look((name,), (name,))
+                (disk,) = self._look((name,), (name,), _READ_SHARE / len(self._names))
             except FenceError as error:
                 disk = error
             if isinstance(disk, FenceError):
@@ -199,11 +202,13 @@ class Removing(_Change):
                 yield FenceError("disk-in-use", disk=disk.device.label(), users=[it.pack() for it in users])
 
     def afterwards(self) -> None:
-        for name in self._names:
-            try:
-                self._leave(name)
-            except FenceError as error:
-                self._warnings.append(Notice("not-left", {"disk": name, "answer": error.notice().pack()}))
+        """A disk that hangs is not waited for: what has been changed must be told."""
+        patience = Patience(time.monotonic() + self._seconds * _LEAVE_SHARE)
+        names = list(self._names)
+        left = on_each(self._leave, names, patience) if names[1:] else [in_time(self._leave, names[0], patience)]
+        for name, it in zip(names, left):
+            if isinstance(it, FenceError):
+                self._warnings.append(Notice("not-left", {"disk": name, "answer": it.notice().pack()}))
 
     def _leave(self, name: str) -> None:
         """Go out of one disk, as 'repair leave'. Raises FenceError if this node stays registered there."""
