@@ -24,6 +24,7 @@ OF_SCENARIO = {
     "keys_of_a_host_that_is_no_node_and_a_node_on_no_list": 2,
     "a_disk_is_added_and_removed_again_while_the_cluster_runs": 20,
     "a_disk_is_added_and_removed_and_no_resource_is_restarted": 2,
+    "a_disk_that_hangs_and_keeps_the_cluster_from_fencing_is_removed": 2,
 }
 
 

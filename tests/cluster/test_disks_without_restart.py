@@ -15,14 +15,13 @@ from tests.tool.pr_fence import valid
 if TYPE_CHECKING:
     from tests.cluster.cluster import PacemakerCluster
 
-pytestmark = pytest.mark.slow
-
 NEW = "c"
-TOOL_SECONDS = 100.0
+TOOL_SECONDS = 300.0
 # Pacemaker, about what it has done to a resource: which.
 _RAN = re.compile(r"local execution of (start|stop) operation for (\S+)")
 
 
+@pytest.mark.slow
 @pytest.mark.promise(1)
 def test_a_disk_is_added_and_removed_and_no_resource_is_restarted(two: PacemakerCluster) -> None:
     new, everybody = two.path(NEW), frozenset(two.setup.nodes)
@@ -63,6 +62,32 @@ def test_a_disk_is_added_and_removed_and_no_resource_is_restarted(two: Pacemaker
     two["n2"].run(["pr_fence", "repair", "leave", new, f"--yes={identity}", "--force"], check=True)
     assert two.registered(NEW) == frozenset()
     steps.assert_unharmed(two, *everybody)
+
+
+@pytest.mark.long
+@pytest.mark.promise(1, 6)
+def test_a_disk_that_hangs_and_keeps_the_cluster_from_fencing_is_removed(two: PacemakerCluster) -> None:
+    two.spoilt = True
+    new, everybody = two.path(NEW), frozenset(two.setup.nodes)
+    for name in everybody:
+        _unfence(two, name, new)
+    assert _disks(two, "add", new)["found"]["done"]
+    two.wait_until_whole()
+
+    two.hang("n1", NEW)
+    two.crash("n2")
+    two.until(lambda: any(new in it for it in two.complaints("n1")), "the agent names the disk that hangs")
+    assert not two.view("n1").fenced("n2")
+    heard = {"n1": len(two["n1"].syslog())}
+    refused = _disks(two, "remove", new, "--timeout=5")
+    assert {it["code"] for it in refused["problems"]} == {"node-not-fenced-yet", "disk-unexamined"}
+    removed = _disks(two, "remove", new, "--timeout=5", "--settle=200", "--force")
+    assert removed["found"]["done"], removed
+    assert "not-left" in [it["code"] for it in removed["warnings"]]
+    steps.wait_for_take_over(two, "n1", "n2")
+    assert two.registered(NEW) == everybody
+    steps.assert_unharmed(two, "n1")
+    assert not [it for it in _ran(two, heard) if it[1].partition(":")[0] in (WRITER, DUMMY)]
 
 
 def _disks(cluster: PacemakerCluster, *words: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ CIB = """\
       <operations><op id="shared-monitor" name="monitor" interval="60s" timeout="60s"/></operations>
     </primitive>
     <primitive id="app" class="ocf" provider="pacemaker" type="Dummy"/>
-  </resources></configuration><status>{states}</status></cib>
+  </resources><constraints/></configuration><status>{states}</status></cib>
 """
 _PROBE = '<lrm_rsc_op id="shared_last_0" operation="monitor" interval="0" rc-code="7" op-digest="{digest}"/>'
 _START = '<lrm_rsc_op id="shared_last_0" operation="start" interval="0" rc-code="0" op-digest="{digest}"/>'
@@ -98,7 +98,7 @@ class FakeCluster:
             return False
         assert _version(new) > _version(old)
         self.text = new
-        self.asked.append("hold" if cib.is_held(new, NAME) else ",".join(cib.disks(new, NAME)))
+        self.asked.append("hold" if is_held(new) else ",".join(cib.disks(new, NAME)))
         self._act()
         return True
 
@@ -112,7 +112,7 @@ class FakeCluster:
         for node, ops in _history(text).items():
             if any(it.get("operation") == "start" and it.get("op-digest") != now for it in ops):
                 actions += [("fence (on)", node), ("stop", NAME), ("start", NAME), ("stop", "app"), ("start", "app")]
-        if not started and not cib.is_held(text, NAME) and self.starts:
+        if not started and not is_held(text) and self.starts:
             actions.append(("start", NAME))
         return Plan(tuple(sorted(actions)), self.online, self.lost)
 
@@ -177,6 +177,11 @@ def _version(text: str) -> tuple[int, int]:
 
 def _history(text: str) -> dict[str, list[Element]]:
     return cib._operations(text, NAME)
+
+
+def is_held(text: str) -> bool:
+    """Whether the fence device is in maintenance mode."""
+    return any(it.get("name") == "maintenance" for it in cib.tree_of(text).iter("nvpair"))
 
 
 def soon() -> float:

@@ -58,9 +58,21 @@ def test_held_is_by_maintenance_before_all_other_settings_and_leaves_no_trace() 
     given = next(it for it in cib.tree_of(held).iter("meta_attributes") if "held-by-pr_fence" in it.get("id", ""))
     assert given.get("score") == "INFINITY"
     assert [(it.get("name"), it.get("value")) for it in given] == [("maintenance", "true")]
+    (pin,) = cib.tree_of(held).iter("rsc_location")
+    assert (pin.get("rsc"), pin.get("node"), cib.place(text, NAME)) == (NAME, "n1", "n1")
     assert cib.configuration(cib.held(held, NAME)) == cib.configuration(held)
-    for free in (cib.released(held, NAME), cib.with_disks(held, NAME, DISKS)):
-        assert (cib.is_held(free, NAME), cib.configuration(free)) == (False, cib.configuration(text))
+    free = cib.released(held, NAME)
+    assert (cib.is_held(free, NAME), cib.configuration(free)) == (False, cib.configuration(text))
+    started = cib.with_disks(held, NAME, DISKS)
+    assert (fake_cluster.is_held(held), fake_cluster.is_held(started)) == (True, False)
+    assert [it.get("node") for it in cib.tree_of(started).iter("rsc_location")] == ["n1"]
+    assert cib.configuration(cib.released(started, NAME)) == cib.configuration(text)
+
+
+def test_one_that_runs_nowhere_has_no_place() -> None:
+    text = cib.forgotten(fake_cluster.text(DISKS), NAME)
+    assert cib.place(text, NAME) == ""
+    assert not list(cib.tree_of(cib.held(text, NAME)).iter("rsc_location"))
 
 
 def test_the_time_of_a_refresh_is_no_change_of_the_configuration() -> None:

@@ -37,7 +37,8 @@ class Case:
         """Check and change."""
         looked = self.change.look()
         self.change.check(looked, wanted)
-        runs = self.change.carry_out(looked, wanted)
+        self.change.carry_out(looked, wanted)
+        runs = self.change.settle(looked, wanted)
         assert self.change.harmed(looked) == []
         return runs
 
@@ -65,7 +66,7 @@ def test_the_fence_device_has_other_disks_and_nothing_was_restarted(case: Case, 
     assert (case.disks(), case.cluster.restarts) == (wanted, [])
     assert case.values() == {f"{NAME}:fence_pr_ioctl:{fake_cluster.digest(wanted)}"}
     steps = [it.code for it in case.steps]
-    assert steps == ["digest-added", "device-held", "device-forgotten", "disks-set", "digest-alone"]
+    assert steps == ["digest-added", "device-held", "device-forgotten", "disks-set", "device-released", "digest-alone"]
     assert "other:fence_x:1" in case.cluster.text
     assert "<!-- ours -->" in case.cluster.text
     assert not cib.is_held(case.cluster.text, NAME)
@@ -138,13 +139,13 @@ def test_one_that_takes_nothing_back_is_told_of(case: Case, monkeypatch: pytest.
     kept = case.cluster.replace
 
     def replace(old: str, new: str) -> bool:
-        return kept(old, new) if cib.is_held(new, NAME) else False
+        return kept(old, new) if fake_cluster.is_held(new) else False
 
     monkeypatch.setattr(case.cluster, "replace", replace)
     with pytest.raises(FenceError) as failure:
         case.do()
     assert failure.value.code == "device-left-held"
-    assert "held-by-pr_fence" in str(failure.value)
+    assert "by-pr_fence" in str(failure.value)
 
 
 def test_a_call_that_was_killed_is_finished_by_the_next(case: Case) -> None:
@@ -161,7 +162,8 @@ def test_a_fence_device_that_does_not_start_is_told_of(case: Case, ran: bool) ->
     looked = case.change.look()
     case.cluster.starts = False
     began = time.monotonic()
-    assert not case.change.carry_out(looked, NEW)
+    case.change.carry_out(looked, NEW)
+    assert not case.change.settle(looked, NEW)
     assert (case.disks(), time.monotonic() - began > 0.4) == (NEW, ran)
 
 
@@ -170,3 +172,17 @@ def test_what_was_started_meanwhile_is_told(case: Case) -> None:
     case.cluster.text = case.cluster.text.replace('call-id="5"', 'call-id="9"', 1)
     case.cluster.busy = (("stop", "db"),)
     assert case.change.harmed(looked) == ["start app (n1)", "stop db"]
+
+
+def test_somebody_who_is_faster_after_the_change_is_not_overwritten_either(case: Case) -> None:
+    """What was there for the change alone is left behind then, and the next call takes it away."""
+    looked = case.change.look()
+    case.change.carry_out(looked, NEW)
+    case.cluster.somebody_configures()
+    with pytest.raises(FenceError) as failure:
+        case.change.settle(looked, NEW)
+    assert failure.value.code == "configuration-changed"
+    assert (case.disks(), case.cluster.restarts, cib.is_held(case.cluster.text, NAME)) == (NEW, [], True)
+    assert case.do(OLD)
+    assert (case.disks(), case.cluster.restarts, cib.is_held(case.cluster.text, NAME)) == (OLD, [], False)
+    assert case.values() == {f"{NAME}:fence_pr_ioctl:{fake_cluster.digest(OLD)}"}

@@ -73,7 +73,7 @@ FAILURES = {
     ),
     "would-restart": (
         "with these disks the cluster would do more than take them up: {actions}",
-        "let the cluster come to rest and try again; if it stays so, change the disks in a maintenance window",
+        "let the cluster come to rest and try again; if resources would move, give them a resource-stickiness",
         "crm_simulate says so. Nothing was changed.",
         "The fence device was changed before, which has not been taken up yet, or a node has not been unfenced.",
         "",
@@ -101,7 +101,7 @@ FAILURES = {
     ),
     "device-left-held": (
         "fence device {name} could not be changed, and is left in maintenance mode: {answer}",
-        "call this again; or remove from its configuration what has 'held-by-pr_fence' in its id",
+        "call this again; or remove what has 'by-pr_fence' in its id from the configuration",
         "It fences as before, with the disks of before, but nobody monitors it.",
         "The cluster did not take a change.",
         "",
@@ -155,5 +155,6 @@ STEPS = {
     "device-held": "hold fence device {name}, as in maintenance mode",
     "device-forgotten": "have all nodes forget how they started fence device {name}",
     "disks-set": "fence device {name} gets the disks {disks}, and is held no more",
+    "device-released": "let fence device {name} be anywhere again",
     "taking-back": "take back what was begun with fence device {name}",
 }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Attributes of a node that tell with which parameters of fence devices it was unfenced, and the kind of digest in each.
 DIGESTS = {"#digests-all": "all", "#digests-secure": "nonprivate"}
-_HELD = "held-by-pr_fence"
+_HELD, _PINNED = "held-by-pr_fence", "pinned-by-pr_fence"
 _TIME_OF_REFRESH = "last-lrm-refresh"
 _SETS = ("meta_attributes", "instance_attributes")
 # What an operation may be after which nothing has run, and Pacemaker's code for "not running".
@@ -78,42 +78,58 @@ def disks(text: str, name: str) -> tuple[str, ...]:
 
 
 def with_disks(text: str, name: str, wanted: tuple[str, ...]) -> str:
-    """The fence device has these disks, and is held no more. Raises FenceError."""
+    """The fence device has these disks, and Pacemaker may start it. Raises FenceError."""
     tree = tree_of(text)
     found = FenceDeviceElement.find(tree, name)
     found.devices.set("value", ",".join(wanted))
-    _release(found.element, name)
+    _let_go(found.element, name)
     return _next(tree)
 
 
 def held(text: str, name: str) -> str:
-    """Pacemaker leaves the fence device alone: it does not monitor, start or stop it. It fences with it as before."""
-    tree = tree_of(text)
+    """Pacemaker leaves the fence device alone: it does not monitor, start or stop it. It fences with it as before.
+
+    What is started later is started where it runs: on another node it would make other resources move, too.
+    """
+    tree, node = tree_of(text), place(text, name)
     element = FenceDeviceElement.find(tree, name).element
-    _release(element, name)
+    _let_go(element, name)
     given = ElementTree.Element("meta_attributes", id=f"{name}-{_HELD}", score="INFINITY")
     ElementTree.SubElement(given, "nvpair", id=f"{name}-{_HELD}-maintenance", name="maintenance", value="true")
     last = max((at for at, child in enumerate(element) if child.tag in _SETS), default=-1)
     element.insert(last + 1, given)
+    constraints = tree.find("configuration/constraints")
+    if node and constraints is not None and not _pins(constraints, name):
+        pin = {"id": f"{name}-{_PINNED}", "rsc": name, "node": node, "score": "1000"}
+        ElementTree.SubElement(constraints, "rsc_location", pin)
     return _next(tree)
 
 
 def released(text: str, name: str) -> str:
-    """The fence device is held no more."""
+    """The fence device is held no more, and may be started anywhere."""
     tree = tree_of(text)
-    _release(FenceDeviceElement.find(tree, name).element, name)
+    _let_go(FenceDeviceElement.find(tree, name).element, name)
+    for constraints in tree.iterfind("configuration/constraints"):
+        for pin in _pins(constraints, name):
+            constraints.remove(pin)
     return _next(tree)
 
 
 def is_held(text: str, name: str) -> bool:
-    """Whether a call of before has left it held."""
-    return any(it.get("id") == f"{name}-{_HELD}" for it in tree_of(text).iter("meta_attributes"))
+    """Whether a call has left something behind that must be taken back."""
+    tree = tree_of(text)
+    kept = any(it.get("id") == f"{name}-{_HELD}" for it in tree.iter("meta_attributes"))
+    return kept or any(_pins(it, name) for it in tree.iterfind("configuration/constraints"))
 
 
-def _release(element: Element, name: str) -> None:
+def _let_go(element: Element, name: str) -> None:
     for given in element.findall("meta_attributes"):
         if given.get("id") == f"{name}-{_HELD}":
             element.remove(given)
+
+
+def _pins(constraints: Element, name: str) -> list[Element]:
+    return [it for it in constraints.findall("rsc_location") if it.get("id") == f"{name}-{_PINNED}"]
 
 
 def _next(tree: Element) -> str:
@@ -205,6 +221,14 @@ def runs(text: str, name: str) -> bool:
         len([it for it in ops if it.get("rc-code") == "0" and it.get("operation") in ("start", "monitor")]) >= wanted
         for ops in _operations(text, name).values()
     )
+
+
+def place(text: str, name: str) -> str:
+    """The node where a resource runs, as the nodes have it on record; "" if none."""
+    for node, ops in _operations(text, name).items():
+        if any(it.get("rc-code") == "0" and it.get("operation") in ("start", "monitor") for it in ops):
+            return node
+    return ""
 
 
 def started(text: str, but: str) -> dict[tuple[str, str, str], str]:

@@ -6,12 +6,13 @@ programs keep them, and write them into the CIB anew whenever a node joins, an e
 else has written there: to change them in the CIB alone only postpones the restart. So each is told in its own way:
 
 1. To each node's digests that of the new parameters is added: with both a node is unfenced by either.
-2. The fence device is held, as by maintenance mode: it fences as before, and nobody starts or stops it.
+2. The fence device is held, as by maintenance mode: it fences as before, and nobody starts or stops it. Its place is
+   kept, since other resources would move if it was started elsewhere.
 3. What nodes know of it is forgotten, and with that the digest of what has been started.
 4. In one step it gets its disks and is held no more: the cluster starts its monitor, with the new parameters.
-5. From each node's digests the one of before is removed.
+5. Its place is free again, and from each node's digests the one of before is removed.
 
-Steps 2 and 4 are patches from one version of the CIB to the next: a change by somebody else is never overwritten. What
+Each change of the CIB is a patch from one version to the next: a change by somebody else is never overwritten. What
 the cluster would do is asked (crm_simulate) before the first step, and again before 4.
 """
 
@@ -63,11 +64,13 @@ class DeviceChange:
 
     def check(self, looked: Looked, wanted: tuple[str, ...]) -> None:
         """Raises FenceError if the cluster would restart or fence anything because of these disks."""
-        would = cib.forgotten(cib.with_disks(looked.text, self._name, wanted), self._name)
-        self._require_calm(looked.plan, cib.with_attributes(would, self._digests(looked.text, wanted, only=True)))
+        digests = self._digests(looked.text, wanted, only=False)
+        held = cib.with_attributes(cib.forgotten(cib.held(looked.text, self._name), self._name), digests)
+        for would in (held, cib.with_disks(held, self._name, wanted)):
+            self._require_calm(looked.plan, would)
 
-    def carry_out(self, looked: Looked, wanted: tuple[str, ...]) -> bool:
-        """Do it; whether the fence device runs then. Raises FenceError, and takes everything back before that."""
+    def carry_out(self, looked: Looked, wanted: tuple[str, ...]) -> None:
+        """Give it the disks. Raises FenceError, and takes everything back before that."""
         self._announce(wanted, only=False)
         try:
             self._step("device-held")
@@ -81,14 +84,23 @@ class DeviceChange:
         except FenceError as error:
             self._take_back(looked, error)
             raise
+
+    def settle(self, looked: Looked, wanted: tuple[str, ...]) -> bool:
+        """Wait until the cluster has taken that up, and take away what was there for that alone.
+
+        Returns whether the fence device runs. Raises FenceError if something is left.
+        """
+        seconds = None if cib.runs(looked.text, self._name) else _UNEXPECTED_SECONDS
         try:
-            seconds = None if cib.runs(looked.text, self._name) else _UNEXPECTED_SECONDS
             self._wait("disks-set", lambda text: cib.runs(text, self._name), seconds)
+            runs = True
         except FenceError:
-            return False
-        finally:
-            self._announce(wanted, only=True)
-        return True
+            runs = False
+        self._step("device-released")
+        changed = cib.with_disks(looked.text, self._name, wanted)
+        self._replace(changed, lambda text: cib.released(text, self._name))
+        self._announce(wanted, only=True)
+        return runs
 
     def harmed(self, looked: Looked) -> list[str]:
         """What was started or stopped since, and what the cluster is about to do that it was not. Raises FenceError."""
@@ -118,6 +130,7 @@ class DeviceChange:
     def _replace(self, begun: str, change: Callable[[str], str], plan: Plan | None = None) -> None:
         """Change the CIB as it is by now, unless somebody has changed the configuration meanwhile.
 
+        begun: a CIB with the configuration that is expected
         plan: what the cluster was about to do; then it must not do more by the change
         """
         expected = cib.configuration(cib.released(begun, self._name))

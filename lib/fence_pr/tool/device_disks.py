@@ -93,9 +93,10 @@ class _Change:
         if not problems:
             try:
                 self._cluster.check(looked, wanted)
-                if not self._cluster.carry_out(looked, wanted):
-                    self._warnings.append(Notice("device-not-running", {"name": self._configured.name}))
+                self._cluster.carry_out(looked, wanted)
                 found |= {"after": wanted, "done": True}
+                if not self._cluster.settle(looked, wanted):
+                    self._warnings.append(Notice("device-not-running", {"name": self._configured.name}))
                 if harmed := self._cluster.harmed(looked):
                     problems.append(Notice("restarted-nevertheless", {"actions": harmed}))
                 self.afterwards()
@@ -154,6 +155,8 @@ class Adding(_Change):
                 yield DiskNotAsAsked(facts.problem.code, **facts.problem.fields)
             else:
                 yield from self._not_registered(disk, facts.said, plan.nodes)
+                if disk.device.is_named_by_kernel():
+                    self._warnings.append(Notice("name-of-this-boot", {"disk": disk.device.label()}))
 
     def _not_registered(self, disk: SharedDisk, said: Json, nodes: Mapping[str, bool]) -> Iterable[FenceError]:
         """What is unfenced before it does anything else, on the new disk, too, need not be there with force."""
