@@ -10,6 +10,7 @@ from tests.unit import fake_cluster
 from tests.unit.fake_cluster import NAME
 
 DISKS = ("/dev/a", "/dev/b")
+BOTH = frozenset({"n1", "n2"})
 
 
 def change(old: str, new: str) -> str:
@@ -70,7 +71,7 @@ def test_held_is_by_maintenance_before_all_other_settings_and_leaves_no_trace() 
 
 
 def test_one_that_runs_nowhere_has_no_place() -> None:
-    text = cib.forgotten(fake_cluster.text(DISKS), NAME)
+    text = cib.forgotten(fake_cluster.text(DISKS), NAME, BOTH)
     assert cib.place(text, NAME) == ""
     assert not list(cib.tree_of(cib.held(text, NAME)).iter("rsc_location"))
 
@@ -93,10 +94,12 @@ def test_a_digest_is_added_or_replaces_those_of_its_fence_device_alone() -> None
 def test_what_nodes_have_on_record() -> None:
     text = fake_cluster.text(DISKS)
     assert cib.runs(text, NAME)
-    assert not cib.is_forgotten(text, NAME, frozenset({"n1", "n2"}))
+    assert not cib.is_forgotten(text, NAME, BOTH)
+    assert cib.is_forgotten(text, NAME, frozenset({"n2"}))
     assert cib.started(text, NAME) == {("n1", "app", "start"): "5 1", ("n2", "app", "start"): "5 1"}
-    assert not cib.runs(cib.forgotten(text, NAME), NAME)
-    assert not cib.is_forgotten(cib.forgotten(text, NAME), NAME, frozenset({"n1"}))
+    assert not cib.runs(cib.forgotten(text, NAME, BOTH), NAME)
+    assert cib.is_forgotten(cib.forgotten(text, NAME, BOTH), NAME, BOTH)
+    assert cib.runs(cib.forgotten(text, NAME, frozenset({"n2"})), NAME)  # it runs on n1
     failed = text.replace(
         'operation="monitor" interval="60000" rc-code="0"', 'operation="monitor" interval="60000" rc-code="1"'
     )

@@ -192,23 +192,27 @@ def with_attributes(text: str, wanted: dict[tuple[str, str], str]) -> str:
 # ---- what has run
 
 
-def forgotten(text: str, name: str) -> str:
-    """No node has ever run anything of this resource."""
+def forgotten(text: str, name: str, nodes: frozenset[str]) -> str:
+    """These nodes have never run anything of this resource."""
     tree = tree_of(text)
-    for found in tree.iter("lrm_resources"):
-        for resource in found.findall("lrm_resource"):
-            if resource.get("id") == name:
-                found.remove(resource)
+    for state in tree.iterfind("status/node_state"):
+        for found in state.iter("lrm_resources") if state.get("uname") in nodes else ():
+            for resource in found.findall("lrm_resource"):
+                if resource.get("id") == name:
+                    found.remove(resource)
     return ElementTree.tostring(tree, encoding="unicode")
 
 
 def is_forgotten(text: str, name: str, nodes: frozenset[str]) -> bool:
-    """Whether each of these nodes has looked at the resource anew, and found that it does not run."""
-    ops = _operations(text, name)
-    return nodes <= set(ops) and all(
+    """Whether none of these nodes has on record that it runs the resource.
+
+    Where a fencing fails nothing else is done: they need not have looked again.
+    """
+    return all(
         (it.get("operation"), it.get("interval")) == _PROBE and it.get("rc-code") == _NOT_RUNNING
-        for node in ops
-        for it in ops[node]
+        for node, ops in _operations(text, name).items()
+        if node in nodes
+        for it in ops
     )
 
 

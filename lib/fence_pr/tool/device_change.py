@@ -65,7 +65,8 @@ class DeviceChange:
     def check(self, looked: Looked, wanted: tuple[str, ...]) -> None:
         """Raises FenceError if the cluster would restart or fence anything because of these disks."""
         digests = self._digests(looked.text, wanted, only=False)
-        held = cib.with_attributes(cib.forgotten(cib.held(looked.text, self._name), self._name), digests)
+        held = cib.forgotten(cib.held(looked.text, self._name), self._name, looked.plan.online())
+        held = cib.with_attributes(held, digests)
         for would in (held, cib.with_disks(held, self._name, wanted)):
             self._require_calm(looked.plan, would)
 
@@ -77,7 +78,7 @@ class DeviceChange:
             self._replace(looked.text, lambda text: cib.held(text, self._name))
             self._step("device-forgotten")
             self._tools.refresh(self._name)
-            nodes = frozenset(it for it, online in looked.plan.nodes.items() if online)
+            nodes = looked.plan.online()
             self._wait("device-forgotten", lambda text: cib.is_forgotten(text, self._name, nodes))
             self._step("disks-set", disks=wanted)
             self._replace(looked.text, lambda text: cib.with_disks(text, self._name, wanted), looked.plan)
@@ -122,10 +123,11 @@ class DeviceChange:
         """Give every node the digest of these disks, beside or in place of what it has, and wait until it has it."""
         text = self._tools.cib()
         attributes = self._digests(text, disks, only=only)
-        self._step("digest-alone" if only else "digest-added", nodes=sorted({node for node, _ in attributes}))
+        nodes = sorted({node for node, _ in attributes})
+        self._step("digest-alone" if only else "digest-added", nodes=nodes)
         for (node, name), value in attributes.items():
             self._tools.set_attribute(node, name, value)
-        self._wait("digest-added", lambda text: attributes.items() <= cib.digests(text).items())
+        self._wait("digest-added", lambda text: attributes.items() <= cib.digests(text).items(), nodes=nodes)
 
     def _replace(self, begun: str, change: Callable[[str], str], plan: Plan | None = None) -> None:
         """Change the CIB as it is by now, unless somebody has changed the configuration meanwhile.
@@ -154,11 +156,13 @@ class DeviceChange:
         own = [(action, self._name) for action in _MAY_DO]
         return [it for it in after.actions if it not in before.actions and it not in own]
 
-    def _wait(self, code: str, reached: Callable[[str], bool], seconds: float | None = None) -> None:
+    def _wait(self, code: str, reached: Callable[[str], bool], seconds: float | None = None, **fields: object) -> None:
         until = self._until if seconds is None else min(self._until, time.monotonic() + seconds)
         while not reached(self._tools.cib()):
             if time.monotonic() > until:
-                raise FenceError("step-without-end", name=self._name, answer=Notice(code, {}).pack())
+                raise FenceError(
+                    "step-without-end", name=self._name, answer=Notice(code, {"name": self._name, **fields}).pack()
+                )
             time.sleep(_POLL_SECONDS)
 
     def _take_back(self, looked: Looked, error: FenceError) -> None:

@@ -40,6 +40,10 @@ class Plan(Record):
     nodes: Mapping[str, bool]
     lost: tuple[str, ...]
 
+    def online(self) -> frozenset[str]:
+        """The nodes that are."""
+        return frozenset(it for it, online in self.nodes.items() if online)
+
 
 class Pacemaker:
     """The cluster that runs here. until: when nothing is waited for any more, as time.monotonic() tells it.
