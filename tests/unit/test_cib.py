@@ -93,14 +93,15 @@ def test_a_digest_is_added_or_replaces_those_of_its_fence_device_alone() -> None
 
 def test_what_nodes_have_on_record() -> None:
     text = fake_cluster.text(DISKS)
-    assert cib.runs(text, NAME)
+    assert cib.runs(text, NAME, BOTH)
+    assert not cib.runs(text, NAME, frozenset({"n2"}))
     assert not cib.is_forgotten(text, NAME, BOTH)
     assert cib.is_forgotten(text, NAME, frozenset({"n2"}))
     assert cib.started(text, NAME) == {("n1", "app", "start"): "5 1", ("n2", "app", "start"): "5 1"}
-    assert not cib.runs(cib.forgotten(text, NAME, BOTH), NAME)
+    assert not cib.runs(cib.forgotten(text, NAME, BOTH), NAME, BOTH)
     assert cib.is_forgotten(cib.forgotten(text, NAME, BOTH), NAME, BOTH)
-    assert cib.runs(cib.forgotten(text, NAME, frozenset({"n2"})), NAME)  # it runs on n1
+    assert cib.runs(cib.forgotten(text, NAME, frozenset({"n2"})), NAME, BOTH)  # it runs on n1
     failed = text.replace(
         'operation="monitor" interval="60000" rc-code="0"', 'operation="monitor" interval="60000" rc-code="1"'
     )
-    assert not cib.runs(failed, NAME)
+    assert not cib.runs(failed, NAME, BOTH)

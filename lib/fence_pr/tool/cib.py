@@ -216,14 +216,15 @@ def is_forgotten(text: str, name: str, nodes: frozenset[str]) -> bool:
     )
 
 
-def runs(text: str, name: str) -> bool:
-    """Whether a node has started the resource, and begun to monitor it if that is configured."""
+def runs(text: str, name: str, nodes: frozenset[str]) -> bool:
+    """Whether one of these nodes has started the resource, and begun to monitor it if that is configured."""
     tree = tree_of(text)
     element = _primitive(tree, name)
     wanted = 1 + sum(it.get("name") == "monitor" for it in element.iterfind("operations/op"))
     return any(
         len([it for it in ops if it.get("rc-code") == "0" and it.get("operation") in ("start", "monitor")]) >= wanted
-        for ops in _operations(text, name).values()
+        for node, ops in _operations(text, name).items()
+        if node in nodes
     )
 
 

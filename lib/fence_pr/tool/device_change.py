@@ -91,9 +91,10 @@ class DeviceChange:
 
         Returns whether the fence device runs. Raises FenceError if something is left.
         """
-        seconds = None if cib.runs(looked.text, self._name) else _UNEXPECTED_SECONDS
+        nodes = looked.plan.online()
+        seconds = None if cib.runs(looked.text, self._name, nodes) else _UNEXPECTED_SECONDS
         try:
-            self._wait("disks-set", lambda text: cib.runs(text, self._name), seconds)
+            self._wait("disks-set", lambda text: cib.runs(text, self._name, nodes), seconds)
             runs = True
         except FenceError:
             runs = False
