@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 TEXT = "{http://www.w3.org/2000/svg}text"
 
 
-def shown(picture: str) -> list[str]:
-    """The lines of a picture, without what differs from run to run."""
-    return [same("".join(it.itertext())) for it in ElementTree.fromstring(picture).iter(TEXT)]
+def shown(picture: str) -> str:
+    """The text of a picture, without what differs from run to run: where lines break, too."""
+    lines = (same("".join(it.itertext())) for it in ElementTree.fromstring(picture).iter(TEXT))
+    return "".join("".join(lines).split())
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda it: it.name)
