@@ -24,7 +24,7 @@ $(call $(1),644,$(wildcard man/*.8),$(mandir)/man8)
 $(call $(1),644,$(wildcard completion/*),$(completionsdir))
 $(call $(1),644,$(wildcard tmpfiles.d/*.conf),$(tmpfilesdir))
 $(call $(1),644,$(wildcard systemd/*.service systemd/*.timer),$(unitdir))
-$(call $(1),644,$(wildcard schema/*.json monitoring/*.yml),$(schemadir))
+$(call $(1),644,$(wildcard schema/*.json monitoring/*.yml monitoring/*.json),$(schemadir))
 $(call $(1),644,$(wildcard *.md),$(docdir))
 $(call $(1),644,$(wildcard docs/*.md),$(docdir)/docs)
 $(call $(1),644,$(wildcard docs/pictures/*.svg),$(docdir)/docs/pictures)
@@ -45,7 +45,7 @@ stale = $(filter-out $(sources:lib/%=$(DESTDIR)$(libdir)/%),$(wildcard $(modules
 stale_rooms = $(filter-out $(rooms:%=$(DESTDIR)$(libdir)/%/),$(wildcard $(modules)/*/))
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint demo proof load premises cluster conformance install install-files uninstall documents clean
+.PHONY: help test unit lint demo proof load premises cluster conformance install install-files uninstall documents captures clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -80,6 +80,9 @@ cluster: ## real Pacemaker clusters: every scenario, and a table of them (ARGS a
 
 conformance: ## what LIO, nvmet and dm-multipath do, against the standards (ARGS=--write records it anew)
 	@$(PYTHON) -m tests.conformance $(ARGS)
+
+captures: ## make the pictures of what the programs print anew, in the lab
+	@$(PYTHON) tests/run.py captures
 
 documents: ## write what is made from the option table anew: metadata, README tables, man pages, completion
 	@$(PYTHON) -m tests.documents

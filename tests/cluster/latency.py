@@ -25,6 +25,8 @@ OF_SCENARIO = {
     "with_stop_the_node_is_refused_until_nothing_uses_its_disks": 2,
     "with_panic_the_node_reboots_and_comes_back": 2,
     "a_disk_is_added_and_removed_again_while_the_cluster_runs": 20,
+    "a_disk_is_added_and_removed_and_no_resource_is_restarted": 2,
+    "a_disk_that_hangs_and_keeps_the_cluster_from_fencing_is_removed": 2,
 }
 
 

@@ -1,4 +1,5 @@
-"""Documents made from the code: metadata, a picture, and parts of README.md, man pages, bash completion and rpm spec.
+"""Documents made from the code: metadata, a picture, a dashboard, and parts of README.md, man pages, bash completion
+and rpm spec.
 
 `make documents` writes them; a test compares.
 """
@@ -16,7 +17,7 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(PROJECT / "lib"))
 
 from fence_pr import __version__, metadata  # noqa: E402
-from tests.documents import completion, man_page, messages, readme, rooms, tool  # noqa: E402
+from tests.documents import completion, dashboard, man_page, messages, readme, rooms, tool  # noqa: E402
 from tests.documents.filling import filled  # noqa: E402
 
 # Documents that a person writes, and what fills their marked parts.
@@ -36,6 +37,7 @@ PARTLY_MADE: dict[str, Callable[[], dict[str, list[str]]]] = {
 def documents() -> dict[Path, str]:
     """Each file and what it must contain."""
     made = {PROJECT / "metadata" / "fence_pr_ioctl.xml": metadata.xml(), rooms.PICTURE: rooms.picture()}
+    made[dashboard.DASHBOARD] = dashboard.dashboard()
     for name, parts in PARTLY_MADE.items():
         path = PROJECT / name
         made[path] = filled(path.read_text(), parts())

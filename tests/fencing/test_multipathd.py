@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.fencing.agent import fail, key, run, start, succeed
 from tests.lab import multipathd, plugin
 from tests.lab.multipathd import Multipathd, wait_until
+from tests.tool.pr_fence import CIB, configure, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -284,6 +285,56 @@ def test_a_registration_under_way_while_its_node_is_fenced_undoes_that_and_power
     assert lab.n2.write("a") == "ok"
     held.end()
     assert succeed(lab.n3, "off", "n1", luns="a").stdout.startswith("Success: Powered OFF\n")
+    assert mapped.keys() == {"n3": N3}
+
+
+def _leave(mapped: Mapped) -> dict[str, Any]:
+    """The report of n1's `pr_fence repair leave`."""
+    lab = mapped.lab
+    configure(lab.n1)
+    words = "repair", "leave", mapped.path, f"--yes={lab.lun('a').wwid}"
+    return reported(lab.n1, *words, CIB_file=CIB)
+
+
+@pytest.mark.promise(2)
+def test_a_node_that_leaves_stays_out_whatever_comes_back_and_can_join_again(mapped: Mapped) -> None:
+    """n1 holds the reservation, and multipathd knows its key."""
+    lab, daemon = mapped.lab, mapped.daemon
+    mapped.unfence()
+    assert lab.reservation("a").holder in PATHS
+    report = _leave(mapped)
+    assert (report["exit_status"], report["found"]["done"], report["warnings"]) == (0, True, []), report
+    assert [it["code"] for it in report["found"]["steps"]] == ["handing-over", "unregistering"]
+    assert mapped.keys() == {"n3": N3}
+    asked = [daemon.ask(f"{word} map {mapped.name}") for word in ("getprstatus", "getprkey")]
+    assert asked == ["0", "none"]
+    for how in LOSE:
+        mapped.lose(how)
+        mapped.find(how)
+        assert mapped.keys() == {"n3": N3}
+    daemon.restart()
+    daemon.wait_for_paths(mapped.name, 2)
+    assert mapped.keys() == {"n3": N3}
+    assert "Invalid exchange" in mapped.writes()
+    assert lab.n3.write("a") == "ok"
+    mapped.unfence()
+    assert (mapped.keys(), mapped.writes()) == ({**REGISTERED, "n3": N3}, "ok")
+    assert daemon.ask(f"getprkey map {mapped.name}") == f"0x{N1:x}"
+
+
+def test_a_node_with_a_dead_path_has_not_left_until_that_is_back(mapped: Mapped) -> None:
+    """The target keeps its registration; multipathd renews none meanwhile."""
+    lab = mapped.lab
+    succeed(lab.n3, "on", "n3", luns="a")
+    succeed(lab.n1, "on", "n1", devices=mapped.path)
+    assert lab.reservation("a").holder == "n3"
+    mapped.lose("cut")
+    refused = _leave(mapped)
+    assert (refused["exit_status"], [it["code"] for it in refused["problems"]]) == (1, ["still-there"])
+    assert mapped.keys() == {"n2": N1, "n3": N3}
+    mapped.find("cut")
+    assert mapped.keys() == {"n2": N1, "n3": N3}
+    assert _leave(mapped)["found"]["done"]
     assert mapped.keys() == {"n3": N3}
 
 

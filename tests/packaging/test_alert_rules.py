@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fence_pr.tool import metrics
-from tests.lab import cache, packages
 from tests.lab.plugin import or_not_covered
-from tests.packaging.builds import PROJECT
+from tests.packaging import prometheus
+from tests.packaging.prometheus import RULES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.xdist_group("packages"), pytest.mark.slow]
-SUITE, PACKAGE = "bookworm", "prometheus"
-RULES = PROJECT / "monitoring/pr_fence.rules.yml"
 # What one node tells for ten minutes → the alerts by then.
 SERIES = {
     'fence_pr_disk_readable{disk="a",instance="n1"}': ("0x10", "FencePrDiskUnreadable"),
@@ -34,19 +33,10 @@ SERIES = {
 }
 
 
-def _build(tree: Path) -> None:
-    print(f"tests: {PACKAGE} from Debian {SUITE}", file=sys.stderr, flush=True)
-    packages.check_machine()
-    with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
-        suite = packages.Suite(SUITE, Path(scratch) / "apt")
-        packages.unpack([suite.download(PACKAGE)], tree)
-
-
 @pytest.fixture(scope="module")
 def promtool() -> str:
     """Prometheus' own judge."""
-    tree = or_not_covered(lambda: cache.fill("prometheus", repr((1, SUITE, PACKAGE)), _build))
-    return str(tree / "usr/bin/promtool")
+    return str(or_not_covered(prometheus.tree) / "usr/bin/promtool")
 
 
 def test_prometheus_understands_the_rules(promtool: str) -> None:

@@ -27,6 +27,7 @@ EXPECTED = {
         f"usr/lib/systemd/system/{unit}": f"systemd/{unit}"
         for unit in ("pr_fence_metrics.service", "pr_fence_metrics.timer")
     },
+    "usr/share/fence_pr_ioctl/pr_fence.dashboard.json": "monitoring/pr_fence.dashboard.json",
     "usr/share/fence_pr_ioctl/pr_fence.rules.yml": "monitoring/pr_fence.rules.yml",
     "usr/share/man/man8/fence_pr_ioctl.8": "man/fence_pr_ioctl.8",
     "usr/share/man/man8/pr_fence_guard.8": "man/pr_fence_guard.8",

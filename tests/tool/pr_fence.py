@@ -31,12 +31,17 @@ def configure(node: Node, resources: str = "") -> None:
     node.run(["sh", "-c", f"cat > {CIB}"], stdin=EMPTY.format(resources=resources), check=True)
 
 
+def valid(report: dict[str, Any]) -> None:
+    """Raises unless it is of the form that is shipped."""
+    Draft202012Validator(SCHEMA).validate(report)
+
+
 def reported(node: Node, *arguments: str, **environment: str) -> dict[str, Any]:
     """The report of a call in JSON, which must have the form that is shipped."""
     done = node.run([TOOL, *arguments, "--json"], env=environment, cwd="/", timeout=60)
     assert done.stderr == "", done
     report: dict[str, Any] = json.loads(done.stdout)
-    Draft202012Validator(SCHEMA).validate(report)
+    valid(report)
     assert report["exit_status"] == done.returncode
     return report
 

@@ -8,12 +8,14 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.captures import svg, table
 from tests.unit.process import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SVG = "{http://www.w3.org/2000/svg}"
+CAPTURES = sorted((PROJECT / "docs/pictures").glob("terminal-*.svg"))
 PICTURES = sorted((PROJECT / "docs/pictures").glob("*.svg"))
 WHITE, BLACK = "#ffffff", "#000000"
 # As the guidelines for web content (WCAG 2, level AA) want it of text.
@@ -59,7 +61,8 @@ def test_a_picture_says_in_words_what_it_shows_and_takes_nothing_from_elsewhere(
     text = picture.read_text().replace('xmlns="http://www.w3.org/2000/svg"', "")
     for word in ("http", "@import", "@font-face", "<image", "<script", "<foreignObject", "href"):
         assert word not in text, word
-    assert set(re.findall(r'font-family(?:="|: )([^";}]+)', text)) == {"sans-serif"}
+    family = "monospace" if picture in CAPTURES else "sans-serif"
+    assert set(re.findall(r'font-family(?:="|: )([^";}]+)', text)) == {family}
 
 
 @pytest.mark.parametrize("page", [WHITE, BLACK])
@@ -74,6 +77,33 @@ def test_a_picture_can_be_read_on_any_page(picture: Path, page: str) -> None:
             assert name == "on", f"{text.text}: neither on the page nor on a shape"
             shapes = [colours[shape] for shape in ("node", "lost", "disk") if shape in colours]
             assert min(contrast(colours[name], shape) for shape in shapes) >= LEAST_CONTRAST
+
+
+@pytest.mark.parametrize("picture", CAPTURES, ids=lambda picture: picture.stem)
+def test_a_capture_has_each_part_in_a_colour_that_can_be_read(picture: Path) -> None:
+    root, colours = ElementTree.parse(picture).getroot(), fills(picture)
+    used = {part.get("class", "") for part in root.iter(f"{SVG}tspan")}
+    assert used <= set(colours)
+    for name in used:
+        assert contrast(colours[name], colours["disk"]) >= LEAST_CONTRAST, name
+
+
+def test_there_is_a_picture_for_each_capture() -> None:
+    assert [picture.stem for picture in CAPTURES] == sorted(f"terminal-{it.name}" for it in table.CAPTURES)
+
+
+def test_text_with_colours_becomes_a_picture_and_nothing_of_it_is_lost() -> None:
+    lines = ["plain", "", "\x1b[32mgood\x1b[0m < \x1b[1;31mbad\x1b[0m & so on", "x" * 25]
+    made = svg.picture("what it is", "try it", lines, 10)
+    root = ElementTree.fromstring(made)
+    texts = ["".join(it.itertext()) for it in root.iter(f"{SVG}text")]
+    assert texts == ["$ try it", "plain", "good < bad & so on", "x" * 10, "x" * 10, "x" * 5]
+    assert [(it.get("class"), it.text) for it in root.iter(f"{SVG}tspan")][2:5] == [
+        ("good", "good"),
+        ("on", " < "),
+        ("bad", "bad"),
+    ]
+    assert root.get("height") == str(7 * 17 + 28)
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.stem)

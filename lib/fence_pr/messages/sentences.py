@@ -17,7 +17,7 @@ FAILURE, WARNING, STEP = "failure", "warning", "step"
 
 
 def tables() -> Iterator[ModuleType]:
-    """The tables, one after the other: the agent's, the guard's own, and the tool's."""
+    """The tables, one after the other: the agent's, the guard's own, and those of the tool."""
     yield from _tables_of_agent()
     from . import guard
 
@@ -25,6 +25,9 @@ def tables() -> Iterator[ModuleType]:
     from . import tool
 
     yield tool
+    from . import tool_disks
+
+    yield tool_disks
 
 
 def _tables_of_agent() -> Iterator[ModuleType]:

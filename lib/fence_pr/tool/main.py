@@ -12,6 +12,7 @@ from ..log import one_line, write_line
 from ..messages import sentences
 from . import report, terminal
 from .options import (
+    DISKS,
     EXIT_CALL,
     EXIT_FINE,
     EXIT_UNEXAMINED,
@@ -100,6 +101,10 @@ def _module(name: str) -> ModuleType:
         from . import repair
 
         return repair
+    if name == DISKS:
+        from . import device_disks
+
+        return device_disks
     if name == METRICS:
         from . import metrics
 
@@ -133,7 +138,7 @@ def in_child(call: Call, work: Callable[[Call, Channel], Json]) -> Json:
             return report.examined(None, error.notices())
 
     try:
-        ending = child.run(examine, call.seconds("timeout"), lambda _kind, _said: None)
+        ending = child.run(examine, _limit(call), lambda _kind, _said: None)
     except FenceError as error:
         return report.examined(None, error.notices())
     if ending.result is None:
@@ -143,6 +148,11 @@ def in_child(call: Call, work: Callable[[Call, Channel], Json]) -> Json:
         raise UsageError(wrong.code, **wrong.fields)
     result: Json = ending.result
     return result
+
+
+def _limit(call: Call) -> float:
+    """For disks and, where the cluster has to do something, for that."""
+    return call.seconds("timeout") + (call.seconds("settle") if "settle" in call.values else 0)
 
 
 def _unfinished(ending: child.Ending) -> Json:

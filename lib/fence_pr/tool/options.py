@@ -29,7 +29,7 @@ EXITS = (
     (EXIT_UNEXAMINED, "Nothing wrong was found, but something could not be examined."),
 )
 
-EXPLAIN, METRICS, PLAN, REPAIR, SHOW = "explain", "metrics", "plan", "repair", "show"
+DISKS, EXPLAIN, METRICS, PLAN, REPAIR, SHOW = "disks", "explain", "metrics", "plan", "repair", "show"
 _MAP = "/dev/mapper/mpatha"
 _DISK = "/dev/disk/by-id/wwn-0x60014051234567890123456789012345"
 
@@ -80,7 +80,10 @@ def _of_agent(name: str) -> Option:
 _KEYS = "key_value", "cluster_name", "other_nodes", "node_keys", "foreign_keys", "corosync_conf"
 KEYS = tuple(map(_of_agent, _KEYS))
 FENCE_DEVICE = Option("fence_device", STRING, "Id of the cluster's fence device whose disks and options hold; by"
-                      " default all of them, and for disks that are named the only one", 1, "", "", "id")  # fmt: skip
+                      " default all of them, and for disks that are named the only one", 1, "", "", "id",
+                      aliases=("device",))  # fmt: skip
+FORCE = Option("force", FLAG, "Do it although the disk is in use or cannot be read, this node is the last to leave, or"
+               " a node that is offline is not registered", 3)  # fmt: skip
 TIMEOUT = Option("timeout", SECONDS, "Time limit; a disk that does not answer within it is named", 40, "", "10",
                  "seconds")  # fmt: skip
 
@@ -142,11 +145,32 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         (
             Option("yes", STRING, "The disk's identity, as 'show' tells it: do it without asking", 2, "", "",
                    "identity"),
-            Option("force", FLAG, "Do it although the disk is in use, or this node is the last to leave", 3),
+            FORCE,
             Option("holder", STRING, "release: the key that holds the reservation, hexadecimal", 4, "", "", "key"),
             FENCE_DEVICE, *KEYS, TIMEOUT,
         ),
         kind="disks", deeds=("leave", "clear", "release"),
+    ),
+    Subcommand(
+        DISKS, "add|remove DISK…", 2, None,
+        "other disks for a fence device of the running cluster, without restarting a resource",
+        "add: refused unless every node of the cluster is registered on the disk, as it itself says: run the agent's"
+        " 'on' for it on each node before, with the options of the fence device.\n"
+        "remove: and then this node leaves the disk, as by 'repair leave'. The nodes that must do the same are told."
+        " Refused while this machine uses the disk, or a node waits to be fenced.\n"
+        "The cluster's configuration, and all by which Pacemaker could tell that nodes were unfenced with other disks,"
+        " change together. Before anything is changed crm_simulate is asked what the cluster would do; afterwards that"
+        " nothing was started or stopped but the fence device's monitor is proved by what the cluster has on record. A"
+        " change by somebody else meanwhile is never overwritten.",
+        (
+            (f"{TOOL} {DISKS} add {_DISK} --device=shared", "All nodes are registered there by now."),
+            (f"{TOOL} {DISKS} remove {_DISK}", "Of the only fence device."),
+        ),
+        (
+            FORCE, FENCE_DEVICE, *KEYS, TIMEOUT,
+            Option("settle", SECONDS, "Time that the cluster has to take the change up", 40, "", "60", "seconds"),
+        ),
+        kind="disks", deeds=("add", "remove"),
     ),
     Subcommand(
         METRICS, "[DISK…]", 0, None,
