@@ -23,6 +23,10 @@ OF_SCENARIO = {
     "two_fence_devices_fence_together_only_where_a_level_names_both": 0,
     "keys_of_a_host_that_is_no_node_and_a_node_on_no_list": 2,
     "a_disk_is_added_and_removed_again_while_the_cluster_runs": 20,
+    "the_doctor_says_of_a_healthy_cluster_that_nothing_is_wrong": 0,
+    "the_doctor_says_of_each_fault_the_cause_first": 0,
+    "the_doctor_is_not_hung_by_another_node_that_hangs_or_says_nonsense": 0,
+    "the_doctor_tells_an_ordinary_user_what_it_cannot_see": 0,
 }
 
 

@@ -66,7 +66,7 @@ FAILURES = {
         "",
     ),
     "fence-devices-without-level": (
-        "fence devices {devices} name different disks, and Pacemaker is content with one of them for node {node}",
+        "fence devices {devices} name different disks, and Pacemaker is content with one of them; so for {nodes}",
         "let one fence device name all disks, or join them in one topology level",
         "The node is called fenced, and still writes to the other fence devices' disks.",
         "A second fence device was added for more disks.",
@@ -145,9 +145,10 @@ FAILURES = {
     ),
     "fencing-failed": (
         "'{action}' of node {node} failed[ at {at}][: {answer}]",
-        "put right what is told before this; a success ends this message, or stonith_admin --cleanup does",
+        "put right what is told before this, if anything is; a success ends this message, or stonith_admin --cleanup",
         "The last fencing, or unfencing, of the node came to nothing.",
-        "What the agent said then is behind the colon, and in the log of the node that ran it.",
+        "What is told before this, or what has passed by now. What the agent said is in the log of the node that ran"
+        " it.",
         "",
     ),
     "cluster-names-differ": (

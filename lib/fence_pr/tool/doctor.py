@@ -84,12 +84,12 @@ def text(found: Json, style: Style) -> list[str]:
         for name, field in (("cause", "cause"), ("do", "remedy")):
             lines += style.entry(name, one_line(said[field]), 2, _COLUMN) if said[field] else []
         lines.append("")
-    return [*lines, *style.entry("", _summary(found), 0, 1)]
+    return [*lines, *style.paragraph(_summary(found))]
 
 
 def _summary(found: Json) -> str:
     counts = Counter(it["severity"] for it in found["findings"])
-    told = [f"{counts[name]} {word}" for name, word in ((UNSEEN, "unseen"), (WARNING, "warnings")) if counts[name]]
+    told = [f"{counts[name]} {word}" for name, word in ((UNSEEN, "unseen"), (WARNING, "to know")) if counts[name]]
     begin = f"{counts[FAILURE]} wrong" if counts[FAILURE] else "Nothing wrong was found" if told else "Nothing is wrong"
     nodes = ", ".join(it["node"] for it in found["nodes"])
     disks = len({disk["identity"] or disk["name"] for it in found["nodes"] for disk in it["disks"]})

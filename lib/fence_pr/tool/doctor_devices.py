@@ -136,6 +136,7 @@ def _of_coverage(found: Configuration, nodes: Sequence[str]) -> Iterator[Finding
     """Whether every way to fence a node that the cluster may be content with shuts it out of every disk."""
     devices = {it.name: it for it in found.devices}
     everything = frozenset(disk for it in found.devices for disk in it.disks())
+    unjoined: dict[tuple[str, ...], list[str]] = {}
     for node in nodes:
         own = [it for it in found.devices if fences(it, node)]
         levels = found.levels_of(node)
@@ -145,21 +146,23 @@ def _of_coverage(found: Configuration, nodes: Sequence[str]) -> Iterator[Finding
             yield Finding(Notice("host-unlisted", {"device": found.devices[0].name, "node": node}), evidence)
             continue
         if levels:
-            left = [it for it in levels if not _is_whole(it, devices, everything)]
-            if left:
-                yield _without_level(node, left[0].devices, tuple(f"{_READ}{_shown(it)}" for it in left))
+            for it in levels:
+                if not _is_whole(it, devices, everything):
+                    unjoined.setdefault(it.devices, []).append(node)
             continue
         covered = frozenset(disk for it in own for disk in it.disks())
         if everything - covered:
             fields = {"node": node, "disks": sorted(everything - covered)}
             yield Finding(Notice("disks-not-covered", fields), tuple(line for it in own for line in _lists(it)))
         elif any(it.disks() != everything for it in own):
-            evidence = tuple(f"{_READ}{it.name}: devices={' '.join(sorted(it.disks()))}" for it in own)
-            yield _without_level(node, tuple(it.name for it in own), evidence)
+            unjoined.setdefault(tuple(it.name for it in own), []).append(node)
+    for names, left in unjoined.items():
+        evidence = tuple(_disks_of(devices[name]) for name in names if name in devices)
+        yield Finding(Notice("fence-devices-without-level", {"nodes": left, "devices": names}), evidence)
 
 
-def _without_level(node: str, devices: tuple[str, ...], evidence: tuple[str, ...]) -> Finding:
-    return Finding(Notice("fence-devices-without-level", {"node": node, "devices": devices}), evidence)
+def _disks_of(device: Device) -> str:
+    return f"{_READ}{device.name}: devices={' '.join(sorted(device.disks()))}"
 
 
 def _is_whole(level: Level, devices: dict[str, Device], everything: frozenset[str]) -> bool:
@@ -167,11 +170,6 @@ def _is_whole(level: Level, devices: dict[str, Device], everything: frozenset[st
     if any(name not in devices for name in level.devices):
         return True
     return frozenset(disk for name in level.devices for disk in devices[name].disks()) == everything
-
-
-def _shown(level: Level) -> str:
-    return f"fencing-level {level.index} {level.target or level.pattern or '='.join(level.attribute)}:" \
-           f" {','.join(level.devices)}"  # fmt: skip
 
 
 def _of_orders(found: Configuration, nodes: Sequence[str]) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from .show import View
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
     from ..actions.report import Report
     from ..storage.device import Device
@@ -39,11 +40,23 @@ _UNSEEN = frozenset({
 _OWN = frozenset({"limit-needs-more", "disks-not-named", "command-forbidden"})
 _SIGNS = ("E:ID_FS_TYPE=", "E:ID_PART_TABLE_TYPE=")
 # The parts of the time after which disks, and then everything, is waited for no longer.
-_READ_SHARE, _ALL_SHARE = 0.6, 0.8
+_READ_SHARE, _ALL_SHARE = 0.4, 0.9
 
 
 class Examiner(Reader):
-    """This machine, as one has it that asks the agent's own actions."""
+    """This machine, as one has it that asks the agent's own actions. seconds: for each round over the disks: one that
+    was silent in the first must not take the others' time in the next.
+    """
+
+    def __init__(self, seconds: float, **folders: str) -> None:
+        super().__init__(seconds, **folders)
+        self._seconds = seconds
+
+    def on_each(
+        self, work: Callable[[Any], Any], items: list[Any], patience: Patience | None = None
+    ) -> list[Any | FenceError]:
+        """As that of one that only looks."""
+        return super().on_each(work, items, patience or Patience(time.monotonic() + self._seconds))
 
     def is_unwritten(self, _: Device) -> bool:
         """To ask the target again takes a REGISTER. What 'off' has noted is told instead."""

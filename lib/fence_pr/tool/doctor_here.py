@@ -10,7 +10,7 @@ from ..files import what_failed
 from ..parallel import on_each
 from ..record import Record
 from ..storage.device import read_attribute
-from . import doctor_configuration, doctor_devices, doctor_machine, doctor_rules, doctor_status
+from . import doctor_configuration, doctor_devices, doctor_log, doctor_machine, doctor_rules, doctor_status
 from .cluster import ask
 from .doctor_configuration import Configuration
 from .doctor_disks import Examiner, Looked
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     Parsed = TypeVar("Parsed", Configuration, Status)
 
-# The parts of the time that Pacemaker's tools, and then the disks, may take.
-_TOOLS_SHARE, _DISKS_SHARE = 0.3, 0.6
+# The parts of the time that Pacemaker's tools, then the disks, and then the journal may take.
+_TOOLS_SHARE, _DISKS_SHARE, _LOG_SHARE = 0.3, 0.55, 0.1
 _NEEDS_ROOT = (*OF_FILES, "not-permitted")
 
 
@@ -91,12 +91,15 @@ def look(call: Call, channel: Channel, examiner: Callable[[float], Examiner] = E
     said = [disk for it in looked for disk in it.said]
     own = frozenset(disk["identity"] for it in looked for disk in it.disks if disk["identity"])
     identities = _identities(configuration, here)
+    if asked.configuration and own and not call.words:
+        found += _left_over(own, here, who)
     nodes = doctor_rules.nodes_to_fence(cluster, configuration)
     if asked.configuration:
         found += doctor_devices.judge(configuration, nodes)
     found += doctor_rules.of_names(cluster, conf, configuration, status)
     found += doctor_rules.of_members(status, said, local)
-    found += doctor_rules.of_history(status, [it.name for it in configuration.devices])
+    log = doctor_log.last_complaints(seconds * _LOG_SHARE) if doctor_rules.has_failed(status) else []
+    found += doctor_rules.of_history(status, [it.name for it in configuration.devices], log)
     found += doctor_rules.of_resources(configuration, own, identities)
     found += doctor_rules.of_machine(doctor_machine.look(), said, who)
     found += [Finding(it.notice, it.evidence, who, it.unseen) for each in looked for it in each.findings]
@@ -155,6 +158,12 @@ def _looked(call: Call, channel: Channel, asked: _Asked, examiner: Callable[[flo
             return Looked((), (), (), tuple(Finding(it) for it in error.notices()))
 
     return [it for it in on_each(look, list(sources)) if isinstance(it, Looked)]
+
+
+def _left_over(own: frozenset[str], here: Examiner, node: str) -> Iterator[Finding]:
+    """Disks on which this node has registered, and which no fence device names."""
+    if others := tuple(disk for disk in here.registered_disks() if disk not in own):
+        yield Finding(Notice("disks-not-named", {"disks": others}), (f"{here.state_folder}: state files",), node)
 
 
 def _identities(found: Configuration, here: Examiner) -> dict[str, str]:

@@ -74,13 +74,19 @@ def of_members(status: Status, disks: Sequence[Json], local: str) -> Iterator[Fi
                 yield Finding(Notice("member-not-registered", {"disk": disk["name"], "node": it["node"]}), evidence)
 
 
-def of_history(status: Status, devices: Sequence[str]) -> Iterator[Finding]:
-    """What failed last."""
+def has_failed(status: Status) -> bool:
+    """Whether the last fencing of any node failed."""
+    return not all(event.succeeded for event in status.last())
+
+
+def of_history(status: Status, devices: Sequence[str], said: Sequence[str] = ()) -> Iterator[Finding]:
+    """What failed last. said: what the agent has complained about last on this node."""
+    log = tuple(f"the agent's last failure here: {it}" for it in said)
     for event in status.last():
         if not event.succeeded:
             fields = {"action": event.action, "node": event.target, "at": event.at, "answer": event.answer}
             evidence = f"{_MON}fence history: {event.action} of {event.target}, by {event.by or 'nobody'}"
-            yield Finding(Notice("fencing-failed", fields), (evidence,))
+            yield Finding(Notice("fencing-failed", fields), (evidence, *log))
     for failure in status.failures:
         if failure.resource in devices and failure.action in _RECORDED:
             fields = {"device": failure.resource, "action": failure.action, "node": failure.node,
