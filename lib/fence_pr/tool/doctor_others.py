@@ -14,7 +14,7 @@ import time
 from ..errors import Notice, UsageError
 from .doctor_findings import Finding
 from .doctor_nodes import is_whole
-from .options import DOCTOR, TOOL
+from .options import DOCTOR, EXIT_FINE, EXIT_UNEXAMINED, EXIT_WRONG, TOOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def ask(node: str, call: Call, seconds: float) -> Any | Finding:
     found = _found(out)
     if found is not None:
         return found
-    if code in (0, 1, 3):
+    if code == EXIT_FINE or (out.strip() and code in (EXIT_WRONG, EXIT_UNEXAMINED)):
         return Finding(Notice("node-unintelligible", {**fields, "answer": said or "nothing"}), unseen=True)
     return Finding(Notice("node-unasked", {**fields, "answer": said or f"it ended with {code}"}), unseen=True)
 
