@@ -29,7 +29,7 @@ CIB = "/run/doctor.xml"
 WORDS = {"failure": "wrong:", "unseen": "unseen:", "warning": "warning:"}
 DISK = re.compile(r"/dev/(?:disk/by-id/\S*?[0-9a-f]{8,}|sd[a-z]+|nvme\d+n\d+)(?: \(/dev/[a-z0-9]+\))?")
 IDENTITY = re.compile(r"\bnaa\.[0-9a-f]+")
-MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ?")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?Z?")
 LIMIT_SECONDS = 8
 
 

@@ -45,6 +45,9 @@ CASES: tuple[tuple[str, tuple[str, ...], dict[str, object], list[str]], ...] = (
     ("a list that is not used", (primitive(pcmk_host_list="n1", pcmk_host_check="dynamic-list"),), {}, []),
     ("a map lacks one", (primitive(pcmk_host_list="", pcmk_host_map="n1:0x1;n2:0x2"),), {}, ["host-unlisted"]),
     ("list and map", (primitive(pcmk_host_list="n1", pcmk_host_map="n2:0x2;n3:0x3"),), {}, []),
+    ("another agent has the rest", (primitive(pcmk_host_list="n1 n2"), IPMI), {}, []),
+    ("another agent has others", (primitive(pcmk_host_list="n1"), primitive("i", "stonith:x", pcmk_host_list="n2")), {},
+     ["host-unlisted"]),
     ("banned", (primitive(),), {"constraints": '<rsc_location id="b" rsc="disks" node="n2" score="-INFINITY"/>'},
      ["fence-device-banned"]),
     ("another is banned", (primitive(), IPMI),
@@ -117,7 +120,7 @@ def test_templates_remote_nodes_and_clones_are_read() -> None:
     assert [(it.name, sorted(it.disks()), it.meta) for it in found.devices] == [
         ("disks", ["/dev/a"], {"provides": "unfencing"})
     ]
-    assert found.remotes == ("far", "guest1")
+    assert (found.remotes, found.guests) == (("far",), ("guest1",))
     assert [it.agent for it in found.resources] == ["ocf:pacemaker:remote", "ocf:heartbeat:VirtualDomain"]
 
 

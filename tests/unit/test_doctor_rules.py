@@ -54,10 +54,15 @@ def test_a_nodelist_without_names() -> None:
 
 
 def test_a_remote_node_that_a_fence_device_does_not_know() -> None:
-    remote = primitive("far", "ocf:pacemaker:remote", meta={})
-    assert names(LISTED, primitive(), remote) == ["remote-node-unknown"]
-    assert names(LISTED, primitive(other_nodes="near"), remote) == ["remote-node-unknown"]
-    assert names(LISTED, primitive(other_nodes="near,far"), remote) == []
+    nodes = "n1 n2 n3 far"
+    for remote in (
+        primitive("far", "ocf:pacemaker:remote", meta={}),
+        primitive("guest", "ocf:heartbeat:VirtualDomain", meta={"remote-node": "far"}),
+    ):
+        assert names(LISTED, primitive(pcmk_host_list=nodes), remote) == ["remote-node-unknown"]
+        assert names(LISTED, primitive(pcmk_host_list=nodes, other_nodes="near"), remote) == ["remote-node-unknown"]
+        assert names(LISTED, primitive(pcmk_host_list=nodes, other_nodes="near,far"), remote) == []
+        assert names(LISTED, primitive(), remote) == []
 
 
 def test_everybody_who_writes_is_to_be_fenced() -> None:
@@ -242,6 +247,14 @@ def test_a_machine_is_looked_at(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "guard").symlink_to(tmp_path / "usr/sbin/pr_fence_guard")
     (folder / "script").write_text("#!/bin/sh\n")
+    assert doctor_machine.look(str(tmp_path)).guard
+    (tmp_path / "proc/12/comm").unlink()
+    assert doctor_machine.look(str(tmp_path)).guard
+    (folder / "guard").unlink()
+    assert not doctor_machine.look(str(tmp_path)).guard
+    (folder / "script").write_text("#!/bin/sh\nexec /usr/sbin/pr_fence_guard --check\n")
+    assert doctor_machine.look(str(tmp_path)).guard
+    (folder / "guard").symlink_to(tmp_path / "usr/sbin/pr_fence_guard")
     assert doctor_machine.look(str(tmp_path)) == Machine(
         True, True, (f"{folder}/guard",), "/etc/dlm/dlm.conf",
         (("/etc/multipath.conf", "file"), ("/etc/multipath/conf.d/mine.conf", "0x77")), "/etc/lvm/lvm.conf",

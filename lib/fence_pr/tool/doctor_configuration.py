@@ -44,11 +44,11 @@ class Device(Record):
 
 
 class Resource(Record):
-    """Anything else. agent: class and what follows, as Pacemaker writes it; values: of all its options."""
+    """Anything else. agent: class and what follows, as Pacemaker writes it; raw: all its options."""
 
     name: str
     agent: str
-    values: tuple[str, ...]
+    raw: dict[str, str]
 
     def fences(self) -> bool:
         """Whether it is a fence device (of another agent)."""
@@ -71,7 +71,8 @@ class Configuration(Record):
     switched_off  the option that keeps it from fencing, and its value; ("", "") if it fences
     timeout       its option for the time of fencing, "" if it is not set
     nodes         name → permanent attributes; members alone
-    remotes       names of remote and guest nodes
+    remotes       names of remote nodes
+    guests        names of guest nodes, which the cluster fences by restarting the guest
     banned        (fence device, node) where a constraint keeps the node from using it
     """
 
@@ -83,6 +84,7 @@ class Configuration(Record):
     nodes: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
     remotes: tuple[str, ...] = ()
     banned: tuple[tuple[str, str], ...] = ()
+    guests: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
         """The cluster's members."""
@@ -118,8 +120,7 @@ def parse(xml: bytes) -> Configuration:
             raw, meta = _pairs(elements, "instance_attributes"), _pairs(elements, "meta_attributes")
             devices.append(Device(name, given[name], raw, meta))
         else:
-            values = tuple(_pairs(elements, "instance_attributes").values())
-            resources.append(Resource(name, _agent(elements), values))
+            resources.append(Resource(name, _agent(elements), _pairs(elements, "instance_attributes")))
     options = {it.get("name", ""): it.get("value", "") for it in tree.iterfind(".//crm_config//nvpair")}
     return Configuration(
         tuple(devices),
@@ -130,6 +131,7 @@ def parse(xml: bytes) -> Configuration:
         tuple((it.get("uname", ""), _attributes(it)) for it in _members(tree)),
         tuple(dict.fromkeys(_remotes(tree))),
         tuple(_banned(tree)),
+        tuple(dict.fromkeys(_guests(tree))),
     )
 
 
@@ -169,6 +171,10 @@ def _remotes(tree: Element) -> Iterator[str]:
     for primitive in tree.iter("primitive"):
         if primitive.get("provider") == "pacemaker" and primitive.get("type") == "remote":
             yield primitive.get("id", "")
+
+
+def _guests(tree: Element) -> Iterator[str]:
+    for primitive in tree.iter("primitive"):
         for pair in primitive.iterfind("meta_attributes/nvpair"):
             if pair.get("name") == _REMOTE_NODE:
                 yield pair.get("value", "")

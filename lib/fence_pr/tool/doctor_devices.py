@@ -13,7 +13,7 @@ from .doctor_findings import Finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .doctor_configuration import Configuration, Device, Level
 
@@ -66,23 +66,23 @@ def _of_device(device: Device) -> Iterator[Finding]:
         yield Finding(Notice("devices-missing", {}), (f"{_READ}{name} has no option devices",))
 
 
-def hosts(device: Device) -> list[str] | None:
-    """The nodes that the device is said to fence; None if the cluster asks the agent."""
-    if device.raw.get("pcmk_host_check", "static-list") != "static-list":
+def hosts(raw: Mapping[str, str]) -> list[str] | None:
+    """The nodes that a fence device with these options is said to fence; None if the cluster asks the agent."""
+    if raw.get("pcmk_host_check", "static-list") != "static-list":
         return None
-    listed = device.raw.get("pcmk_host_list", "").replace(",", " ").replace(";", " ").split()
-    mapped = [it.partition(":")[0] for it in device.raw.get("pcmk_host_map", "").replace(";", " ").split()]
-    return [*listed, *filter(None, mapped)] if any(device.raw.get(it) for it in _LISTS) else None
+    listed = raw.get("pcmk_host_list", "").replace(",", " ").replace(";", " ").split()
+    mapped = [it.partition(":")[0] for it in raw.get("pcmk_host_map", "").replace(";", " ").split()]
+    return [*listed, *filter(None, mapped)] if any(raw.get(it) for it in _LISTS) else None
 
 
-def fences(device: Device, node: str) -> bool:
-    """Whether the cluster takes the device for one that fences the node. As Pacemaker, by letters of either case."""
-    listed = hosts(device)
+def fences(raw: Mapping[str, str], node: str) -> bool:
+    """Whether the cluster takes it for one that fences the node. As Pacemaker, by letters of either case."""
+    listed = hosts(raw)
     return listed is None or node.lower() in map(str.lower, listed)
 
 
 def _of_hosts(device: Device, nodes: Sequence[str]) -> Iterator[Finding]:
-    for host in hosts(device) or () if nodes else ():
+    for host in hosts(device.raw) or () if nodes else ():
         if host not in nodes:
             fields = {"device": device.name, "node": host, "near": nearest(host, nodes)}
             yield Finding(Notice("host-unknown", fields), (*_lists(device), f"nodes: {' '.join(nodes)}"))
@@ -138,10 +138,14 @@ def _of_coverage(found: Configuration, nodes: Sequence[str]) -> Iterator[Finding
     everything = frozenset(disk for it in found.devices for disk in it.disks())
     unjoined: dict[tuple[str, ...], list[str]] = {}
     for node in nodes:
-        own = [it for it in found.devices if fences(it, node)]
+        own = [it for it in found.devices if fences(it.raw, node)]
         levels = found.levels_of(node)
         named = [name for level in levels for name in level.devices]
-        if not own and not any(name in devices for name in named):
+        # What another agent does, as to switch the node off, is done on all disks.
+        others = [it for it in found.resources if it.fences() and fences(it.raw, node)]
+        if not own and not named:
+            if others:
+                continue
             evidence = tuple(line for it in found.devices for line in _lists(it))
             yield Finding(Notice("host-unlisted", {"device": found.devices[0].name, "node": node}), evidence)
             continue

@@ -102,13 +102,21 @@ def examine(
         found += [Finding(it) for it in outcome.notices()] if isinstance(outcome, FenceError) else outcome
     said, devices = [it.said for it in view.facts], _devices(source.disks, here)
     found += _noted(devices, here)
-    uses = {device.name: in_time(is_used, device, until) is True for device in devices}
+    uses = _uses(devices, until)
     return Looked(
         tuple(said),
-        tuple(_comparable(it, used=uses.get(it["name"], False)) for it in said),
+        tuple(_comparable(it, used=uses.get(it["name"], True)) for it in said),
         tuple(sorted({host for device in devices for host in hosts_of(device)})),
         tuple(_as_judged(found)),
     )
+
+
+def _uses(devices: list[Device], until: Patience) -> dict[str, bool]:
+    """Name → whether something uses it. What does not tell is used: nobody is to be told otherwise."""
+    if os.geteuid() != 0:
+        return {}
+    told = on_each(is_used, devices, until) if len(devices) > 1 else [in_time(is_used, it, until) for it in devices]
+    return {device.name: it is not False for device, it in zip(devices, told)}
 
 
 def _done(work: Callable[[], list[Finding]]) -> list[Finding]:

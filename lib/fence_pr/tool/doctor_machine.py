@@ -27,7 +27,7 @@ _KEY = "reservation_key"
 class Machine(Record):
     """Its settings.
 
-    guard           whether pr_fence_guard runs
+    guard           whether pr_fence_guard runs, or the watchdog daemon calls it
     enforcing       whether SELinux enforces its policy
     watchdog_links  links to the guard in the watchdog daemon's folder
     dlm             the file in which dlm_controld is told to use this agent, "" if it is not
@@ -46,13 +46,19 @@ class Machine(Record):
 def look(root: str = "") -> Machine:
     """This machine's. root: the folder that stands for / (tests)."""
     return Machine(
-        guard_runs(f"{root}/proc"),
+        guard_runs(f"{root}/proc") or _is_called(f"{root}{_WATCHDOG}"),
         read_attribute(f"{root}/sys/fs/selinux/enforce").strip() == "1",
         tuple(_links(f"{root}{_WATCHDOG}")),
         _DLM if any("fence_pr_ioctl" in line for line in _settings(f"{root}{_DLM}")) else "",
         tuple((path, it) for path in _multipath_files(root) for it in _values(f"{root}{path}", _KEY)),
         next((path for path in _LVM if _values(f"{root}{path}", "pr_key")), ""),
     )
+
+
+def _is_called(folder: str) -> bool:
+    """Whether the watchdog daemon calls the guard, directly or by a script."""
+    scripts = (line for name in entries(folder) for line in _settings(f"{folder}/{name}"))
+    return any(_links(folder)) or any(_GUARD in line for line in scripts)
 
 
 def _links(folder: str) -> Iterator[str]:

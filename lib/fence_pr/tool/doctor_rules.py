@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..errors import Notice
 from ..storage.device import MULTIPATH
 from ..storage.snapshot import ON
+from . import doctor_devices
 from .doctor_findings import Finding
 
 TYPE_CHECKING = False
@@ -25,7 +26,7 @@ _RECORDED = ("start", "monitor", "on", "off")
 
 
 def nodes_to_fence(cluster: Cluster, found: Configuration) -> list[str]:
-    """Everybody who may write to the disks, by the names that are known."""
+    """Whom fence devices must fence, by the names that are known."""
     return list(dict.fromkeys([*cluster.names(), *found.names(), *found.remotes]))
 
 
@@ -42,9 +43,9 @@ def of_names(cluster: Cluster, conf: str, found: Configuration, status: Status) 
         if node not in known and not any(node in others for others in of_devices):
             seen = (f"{_MON}{node} is online", f"{conf}: nodelist {' '.join(known)}")
             yield Finding(Notice("node-not-in-nodelist", {"node": node, "nodes": known}), seen)
-    for node in found.remotes:
+    for node in (*found.remotes, *found.guests):
         for device, others in zip(found.devices, of_devices):
-            if node not in known and node not in others:
+            if node not in known and node not in others and node in (doctor_devices.hosts(device.raw) or ()):
                 fields = {"node": node, "device": device.name}
                 given = device.given.parameters.get("other_nodes", "")
                 evidence = (
@@ -98,7 +99,9 @@ def of_history(status: Status, devices: Sequence[str], said: Sequence[str] = ())
 def words(found: Configuration) -> dict[str, list[str]]:
     """Resource → the device names among the values of its options."""
     return {
-        it.name: [word for value in it.values for word in value.replace(",", " ").split() if word.startswith("/dev/")]
+        it.name: [
+            word for value in it.raw.values() for word in value.replace(",", " ").split() if word.startswith("/dev/")
+        ]
         for it in found.resources
     }
 
