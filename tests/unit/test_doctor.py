@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fence_pr.errors import FenceError, NotPermitted
+from fence_pr.storage import kernel_status
 from fence_pr.tool import cluster, doctor_disks, doctor_here, doctor_machine, doctor_status, sources, terminal
 from fence_pr.tool.doctor_disks import Examiner
 from fence_pr.tool.doctor_machine import Machine
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+BUSY = 0x08  # SAM-5
 OF_KERNEL = "name-of-this-boot"  # the model's disks have no other names
 
 
@@ -221,14 +224,34 @@ def test_an_ordinary_user_is_told_once_what_needs_root(bench: Bench, monkeypatch
 
 
 def test_a_disk_that_hangs_takes_no_time_of_the_others(bench: Bench) -> None:
-    import time
-
     bench.world.faults[0] = lambda _: time.sleep(30)
     began = time.monotonic()
     report = bench.report("--timeout=3")
     assert time.monotonic() - began < 3.5
     assert report["exit_status"] == 3
     assert [(it["code"], it["disk"]) for it in report["unseen"]] == [("no-answer-in-time", bench.world.devices[0].name)]
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [({}, {"power_timeout": "2.0"}), ({"power_timeout": "1.5"}, {}), ({"power_timeout": "long"}, {}),
+     ({"power_timeout": "600"}, {"power_timeout": "2.0"})],
+)  # fmt: skip
+def test_the_agent_repeats_what_may_pass_for_no_longer_than_the_doctor_waits(
+    given: dict[str, str], wanted: dict[str, str]
+) -> None:
+    assert doctor_disks._shorter(given, 2.0) == wanted
+
+
+def test_a_disk_that_is_busy_all_the_time_is_named_in_time(bench: Bench) -> None:
+    def busy(_: object) -> None:
+        raise kernel_status.failure("/dev/sda", "read keys", BUSY)
+
+    bench.world.faults[0] = busy
+    began = time.monotonic()
+    report = bench.report("--timeout=4")
+    assert time.monotonic() - began < 5
+    assert bench.world.devices[0].name in {it["disk"] for it in report["problems"] + report["unseen"]}
 
 
 # ---- other nodes

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import time
 
-from .. import options, state_file
+from .. import option_table, options, state_file
 from ..actions import perform
 from ..actions.inspection import monitor
 from ..actions.job import Job
@@ -38,6 +38,7 @@ _UNSEEN = frozenset({
 })  # fmt: skip
 # What the doctor judges itself, with the cluster's configuration before it; and what it causes by only reading.
 _OWN = frozenset({"limit-needs-more", "disks-not-named", "command-forbidden"})
+_LIMIT = "power_timeout"
 _SIGNS = ("E:ID_FS_TYPE=", "E:ID_PART_TABLE_TYPE=")
 # The parts of the time after which disks, and then everything, is waited for no longer.
 _READ_SHARE, _ALL_SHARE = 0.4, 0.9
@@ -91,7 +92,7 @@ def examine(
     """
     here, until = examiner(seconds * _READ_SHARE), Patience(time.monotonic() + seconds * _ALL_SHARE)
     view = View(source, watch, seconds, here)
-    values = {**given, "devices": " ".join(source.disks)}
+    values = {**given, "devices": " ".join(source.disks), **_shorter(given, seconds * _READ_SHARE)}
     works: list[Callable[[], list[Finding]]] = [
         lambda: _shown(view),
         lambda: _of_agent("monitor", monitor, values, watch, examiner(seconds * _READ_SHARE)),
@@ -147,6 +148,15 @@ def _noted(devices: Iterable[Device], here: Reader) -> Iterable[Finding]:
         if state_file.is_marked(state_file.UNWRITTEN, device.stable_name(), here.state_folder):
             noted = f"{here.state_folder}: a note of 'off'"
             yield Finding(Notice("removal-noted", {"disk": device.label()}), (noted,))
+
+
+def _shorter(given: Mapping[str, str], seconds: float) -> dict[str, str]:
+    """The agent's time limit, for which it repeats what may pass, where it is longer than so many seconds."""
+    option = next(it for it in option_table.OPTIONS if it.name == _LIMIT)
+    try:
+        return {_LIMIT: f"{seconds:.1f}"} if float(given.get(_LIMIT, option.default)) > seconds else {}
+    except ValueError:
+        return {}  # the agent says so
 
 
 def _lines(given: Mapping[str, str]) -> bytes:

@@ -104,10 +104,16 @@ def look(call: Call, channel: Channel, examiner: Callable[[float], Examiner] = E
     found += doctor_rules.of_machine(doctor_machine.look(), said, who)
     found += [Finding(it.notice, it.evidence, who, it.unseen) for each in looked for it in each.findings]
     methods = tuple(it.given.parameters.get("key_value", "") for it in configuration.devices)
+    facts = _facts(who, call.values["cluster_name"], cluster, configuration, looked)
     return Here(
-        cluster.name, local, tuple(it.name for it in configuration.devices), methods,
-        _facts(who, cluster, configuration, looked), frozenset(identities.values()), tuple(_for_user(found)),
-    )  # fmt: skip
+        cluster.name,
+        local,
+        tuple(it.name for it in configuration.devices),
+        methods,
+        facts,
+        frozenset(identities.values()),
+        tuple(_for_user(found)),
+    )
 
 
 def _pacemaker(call: Call) -> _Asked:
@@ -177,13 +183,12 @@ def _identities(found: Configuration, here: Examiner) -> dict[str, str]:
     return {word: identity for word, identity in identities.items() if identity}
 
 
-def _facts(node: str, cluster: Cluster, found: Configuration, looked: list[Looked]) -> Json:
-    given = next((it.given.parameters["cluster_name"] for it in found.devices
-                  if it.given.parameters.get("cluster_name")), "")  # fmt: skip
+def _facts(node: str, given: str, cluster: Cluster, found: Configuration, looked: list[Looked]) -> Json:
+    names = [given, *(it.given.parameters.get("cluster_name", "") for it in found.devices), cluster.name]
     return {
         "node": node,
         "program": f"{TOOL} {__version__}",
-        "cluster": given or cluster.name,
+        "cluster": next(filter(None, names), ""),
         "nodelist": [it.name or next(iter(it.addresses), "") for it in cluster.nodes],
         "boot": read_attribute("/proc/sys/kernel/random/boot_id").strip(),
         "machine": _machine(read_attribute("/etc/machine-id").strip()),
