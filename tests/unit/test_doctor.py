@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fence_pr.errors import FenceError, NotPermitted
-from fence_pr.storage import kernel_status
+from fence_pr.storage import in_use, kernel_status, own_hosts
+from fence_pr.storage.device import Device
 from fence_pr.tool import cluster, doctor_disks, doctor_here, doctor_machine, doctor_status, sources, terminal
 from fence_pr.tool.doctor_disks import Examiner
 from fence_pr.tool.doctor_machine import Machine
@@ -252,6 +253,58 @@ def test_a_disk_that_is_busy_all_the_time_is_named_in_time(bench: Bench) -> None
     report = bench.report("--timeout=4")
     assert time.monotonic() - began < 5
     assert bench.world.devices[0].name in {it["disk"] for it in report["problems"] + report["unseen"]}
+
+
+# ---- what a disk is used for, and who this machine is to it
+
+
+@pytest.mark.parametrize(
+    ("known", "users", "wanted"),
+    [("", [], False), ("E:ID_FS_TYPE=ext4\n", [], True), ("E:ID_PART_TABLE_TYPE=gpt\n", [], True),
+     ("E:ID_BUS=scsi\n", [], False), ("", ["a process"], True)],
+)  # fmt: skip
+def test_a_disk_is_used_if_something_lies_on_it_or_has_it_open(
+    known: str, users: list[str], wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def read(path: str) -> str:
+        asked.append(path)
+        return known
+
+    monkeypatch.setattr(doctor_disks, "read_attribute", read)
+    monkeypatch.setattr(in_use, "users", lambda _: users)
+    assert doctor_disks.is_used(Device("/dev/null", "/dev/null", "naa.01")) is wanted
+    assert asked == ["/run/udev/data/b1:3"]
+    assert not doctor_disks.is_used(Device("x", "/dev/no such", "naa.01"))
+
+
+def test_a_disk_of_which_nobody_tells_counts_as_used(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = tool_world.names(bench.world)
+    slow = bench.world.devices[0].node
+
+    def ask(device: Device) -> bool:
+        if device.node == slow:
+            time.sleep(30)
+        return False
+
+    monkeypatch.setattr(doctor_disks, "is_used", ask)
+    report = bench.report("--timeout=2")
+    assert [it["disk"] for it in report["found"]["findings"] if it["code"] == "disk-unused"] == [
+        name for name in names if name != slow
+    ]
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "disk-unused" not in bench.codes()
+
+
+def test_what_the_storage_calls_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_hosts, "of_scsi", lambda number: frozenset({f"host {number}"}))
+    null, zero = (f"host {os.stat(path).st_rdev}" for path in ("/dev/null", "/dev/zero"))
+    assert doctor_disks.hosts_of(Device("a", "/dev/null", "")) == {null}
+    assert doctor_disks.hosts_of(Device("a", "/dev/full", "", "multipath", ("/dev/null", "/dev/zero"))) == {null, zero}
+    assert doctor_disks.hosts_of(Device("a", "/dev/no such", "")) == frozenset()
+    assert doctor_disks.hosts_of(Device("a", "/dev/null", "", "nvme")) == frozenset()
+    assert doctor_disks.hosts_of(Device("a", "/dev/null", "", "nvme", host_id=bytes(15) + b"\1")) >= {f"nvme.{1:032x}"}
 
 
 # ---- other nodes

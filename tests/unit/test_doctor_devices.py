@@ -54,6 +54,7 @@ CASES: tuple[tuple[str, tuple[str, ...], dict[str, object], list[str]], ...] = (
      {"constraints": '<rsc_location id="b" rsc="ipmi" node="n2" score="-INFINITY"/>'}, []),
     ("preferred", (primitive(),), {"constraints": '<rsc_location id="b" rsc="disks" node="n2" score="100"/>'}, []),
     ("two devices", BOTH, {}, ["fence-devices-without-level"]),
+    ("one of two has all", (primitive("one"), BOTH[1]), {}, ["fence-devices-without-level"]),
     ("two devices in one level", BOTH, {"levels": ON_ALL}, []),
     ("a level for some", BOTH, {"levels": ON_ALL[:2]}, ["fence-devices-without-level"]),
     ("a level for a pattern", BOTH, {"levels": (level("one,two", target_pattern="^n[0-9]$"),)}, []),
@@ -116,12 +117,15 @@ def test_templates_remote_nodes_and_clones_are_read() -> None:
            '<nvpair id="d" name="devices" value="/dev/a"/></instance_attributes></primitive></clone>'  # fmt: skip
     remote = primitive("far", "ocf:pacemaker:remote", meta={})
     guest = primitive("machine", "ocf:heartbeat:VirtualDomain", meta={"remote-node": "guest1"})
-    found = parsed(template, made, remote, guest)
+    dummy = primitive("other", "ocf:pacemaker:Dummy", meta={})
+    found = parsed(template, made, remote, guest, dummy)
     assert [(it.name, sorted(it.disks()), it.meta) for it in found.devices] == [
         ("disks", ["/dev/a"], {"provides": "unfencing"})
     ]
     assert (found.remotes, found.guests) == (("far",), ("guest1",))
-    assert [it.agent for it in found.resources] == ["ocf:pacemaker:remote", "ocf:heartbeat:VirtualDomain"]
+    assert [it.agent for it in found.resources] == [
+        "ocf:pacemaker:remote", "ocf:heartbeat:VirtualDomain", "ocf:pacemaker:Dummy",
+    ]  # fmt: skip
 
 
 def test_what_is_no_configuration_is_told() -> None:

@@ -144,6 +144,12 @@ def test_an_answer_with_a_field_of_another_kind_is_not(place: tuple[Any, ...]) -
         assert not doctor_nodes.is_whole(answer), (place, value)
 
 
+def test_each_disk_of_an_answer_is_looked_at() -> None:
+    wrong = {**disk(), "keys": None}
+    assert not doctor_nodes.is_whole({**ANSWER, "nodes": [node(disks=[disk(), wrong])]})
+    assert not doctor_nodes.is_whole({**ANSWER, "findings": [*ANSWER["findings"], {}]})
+
+
 @pytest.mark.parametrize("answer", [None, [], "x", {}, {"nodes": []}, {"nodes": [node(), node()], "findings": []}])
 def test_an_answer_of_another_form_is_not(answer: object) -> None:
     assert not doctor_nodes.is_whole(answer)

@@ -49,6 +49,9 @@ def test_a_member_that_corosync_conf_does_not_list() -> None:
 
 def test_a_nodelist_without_names() -> None:
     assert names(NAMELESS, primitive()) == ["nodes-without-names"]
+    some = corosync.Cluster("lab", (LISTED.nodes[0], NAMELESS.nodes[1], corosync.Node(2, "", ())))
+    (found,) = doctor_rules.of_names(some, CONF, parsed(primitive()), status(online=()))
+    assert found.notice.fields["addresses"] == ["192.0.2.2"]
     named = corosync.Cluster("lab", NAMELESS.nodes, other_nodes=("n2", "n3"), own_name="n1")
     assert names(named, primitive(other_nodes="n1 n2 n3")) == []
 
