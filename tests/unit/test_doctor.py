@@ -195,7 +195,8 @@ def test_a_machine_without_a_cluster(bench: Bench) -> None:
     bench.world.conf.unlink()
     report = bench.report()
     assert (report["exit_status"], [it["code"] for it in report["unseen"]]) == (3, ["cluster-missing"])
-    assert (report["problems"], report["found"]["nodes"][0]["disks"]) == ([], [])
+    (facts,) = report["found"]["nodes"]
+    assert (report["problems"], facts["node"], facts["disks"]) == ([], "n1", [])
     assert bench.world.sent == []
 
 
@@ -204,6 +205,12 @@ def test_disks_that_are_named_are_looked_at_without_a_cluster(bench: Bench) -> N
     report = bench.report(*tool_world.names(bench.world))
     assert len(report["found"]["nodes"][0]["disks"]) == 2
     assert report["exit_status"] == 0
+
+
+def test_where_pacemaker_is_not_installed_nobody_misses_its_answer(bench: Bench) -> None:
+    bench.cib = None
+    bench.mon = FenceError("status-unread", program="crm_mon", answer="no")
+    assert bench.codes() == ["status-unread"]
 
 
 def test_a_corosync_conf_that_cannot_be_read(bench: Bench) -> None:

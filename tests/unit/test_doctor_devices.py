@@ -65,6 +65,8 @@ CASES: tuple[tuple[str, tuple[str, ...], dict[str, object], list[str]], ...] = (
      ["fence-devices-without-level", "fence-devices-without-level"]),
     ("levels in two orders", BOTH, {"levels": (*ON_ALL[:2], level("two,one", target="n3"))}, ["level-orders-differ"]),
     ("a level of another agent", (*BOTH, IPMI), {"levels": tuple(level("ipmi", target=it) for it in NODES)}, []),
+    ("one device, and another agent's, in one level", (*BOTH, IPMI),
+     {"levels": tuple(level("one,ipmi", target=it) for it in NODES)}, []),
     ("the same disks twice", (primitive("one"), primitive("two")), {}, []),
     ("the same disks, a device a node",
      (primitive("one", pcmk_host_list="n1"), primitive("two", pcmk_host_list="n2 n3")), {}, []),

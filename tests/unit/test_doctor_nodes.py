@@ -90,6 +90,13 @@ def test_each_node_is_named_with_what_it_has() -> None:
     )
 
 
+def test_a_list_that_is_empty_is_called_so() -> None:
+    (found,) = doctor_nodes.compare([node("n1"), node("n2", nodelist=[])])
+    assert found.notice.fields["values"] == ["n1: n1 n2", "n2: none"]
+    (found,) = doctor_nodes.compare([node("n1"), node("n2", disks=[disk("n2", own_key="", keys=[])])])
+    assert found.notice.fields["values"] == ["n1: 0x1 0x2", "n2: none"]
+
+
 @pytest.mark.parametrize(
     ("first", "second", "named", "wanted"),
     [

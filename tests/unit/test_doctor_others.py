@@ -128,7 +128,9 @@ def _lives(group: int) -> bool:
 
 
 def test_one_that_is_not_there_is_told(tmp_path: Path) -> None:
-    assert code_of(asked(str(tmp_path / "none"))) == "node-unasked"
+    found = asked(str(tmp_path / "none"))
+    assert code_of(found) == "node-unasked"
+    assert "No such file" in found.notice.fields["answer"]
 
 
 @pytest.mark.parametrize("name", ["-oProxyCommand=x", "a b;c", "n2;reboot", "$(reboot)", "../n2"])
