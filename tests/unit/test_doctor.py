@@ -343,6 +343,16 @@ def test_another_node_is_compared_and_its_findings_are_told(bench: Bench, tmp_pa
     assert with_other(bench, tmp_path) == ["guard-missing"]
 
 
+def test_what_only_another_node_finds_of_the_cluster_is_told_of_that_node(bench: Bench, tmp_path: Path) -> None:
+    bench.cib = cib(bench.device(meta={}))
+    (tmp_path / "rsh").write_text(f"#!/bin/sh\n{other(bench, tmp_path)}\n")
+    (tmp_path / "rsh").chmod(0o755)
+    call = ("--with=n2", f"--rsh={tmp_path / 'rsh'}")
+    assert [it["nodes"] for it in bench.report(*call)["found"]["findings"] if it["code"] != OF_KERNEL] == [[]]
+    bench.cib = cib(bench.device())
+    assert [it["nodes"] for it in bench.report(*call)["found"]["findings"] if it["code"] != OF_KERNEL] == [["n2"]]
+
+
 def test_this_node_under_another_name_is_not_compared_with_itself(bench: Bench, tmp_path: Path) -> None:
     boot = bench.report()["found"]["nodes"][0]["boot"]
     assert with_other(bench, tmp_path, boot=boot, cluster="old") == []

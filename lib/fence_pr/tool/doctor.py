@@ -17,7 +17,7 @@ from .doctor_nodes import compare, unused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from ..child import Channel
@@ -57,11 +57,24 @@ def _report(here: Here, answers: Sequence[Any]) -> Json:
     found = [*here.findings, *(it for it in answers if isinstance(it, Finding)), *compare(facts, here.methods)]
     if os.geteuid() == 0:
         found += unused(facts, here.named)
-    said = in_order([*map(told, found), *(finding for it in asked for finding in it["findings"])])
+    own = [*map(told, found)]
+    said = in_order([*own, *(finding for it in asked for finding in _of_other(it, own))])
     report = {"cluster": here.cluster, "local_node": here.local, "fence_devices": list(here.fence_devices),
               "nodes": facts, "findings": said}  # fmt: skip
     return {"found": report, **{field: [message(it) for it in said if it["severity"] == name]
                                 for name, field in _FIELDS.items()}}  # fmt: skip
+
+
+def _of_other(found: Json, own: Sequence[Json]) -> Iterator[Json]:
+    """What another node has found. What is the whole cluster's there, and not told here, is told of that node."""
+    here = [_sameness(it) for it in own]
+    for it in found["findings"]:
+        of_cluster = it["nodes"] or _sameness(it) in here
+        yield it if of_cluster else {**it, "nodes": [found["nodes"][0]["node"]]}
+
+
+def _sameness(said: Json) -> tuple[str, str, str]:
+    return said["code"], said["disk"], said["text"]
 
 
 def _each_once(facts: Sequence[Json]) -> list[Json]:
