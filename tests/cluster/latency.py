@@ -27,6 +27,10 @@ OF_SCENARIO = {
     "a_disk_is_added_and_removed_again_while_the_cluster_runs": 20,
     "a_disk_is_added_and_removed_and_no_resource_is_restarted": 2,
     "a_disk_that_hangs_and_keeps_the_cluster_from_fencing_is_removed": 2,
+    "the_doctor_says_of_a_healthy_cluster_that_nothing_is_wrong": 0,
+    "the_doctor_says_of_each_fault_the_cause_first": 0,
+    "the_doctor_is_not_hung_by_another_node_that_hangs_or_says_nonsense": 0,
+    "the_doctor_tells_an_ordinary_user_what_it_cannot_see": 0,
 }
 
 

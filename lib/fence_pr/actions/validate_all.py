@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # How long Pacemaker waits for 'off' unless told otherwise, and the part of that after which it begins no other try.
-_PACEMAKERS_SECONDS, _FIRST_TRY_SHARE = 60, 0.7
+PACEMAKERS_SECONDS, FIRST_TRY_SHARE = 60, 0.7
 
 
 def validate(job: Job) -> Report:
@@ -51,8 +51,8 @@ def _validate_limit(job: Job) -> None:
     if request.limit is None:
         return
     limit = request.limit - request.waiting() + max(request.power_wait, request.settle_time)
-    if limit > _PACEMAKERS_SECONDS * _FIRST_TRY_SHARE:
-        fields = {"seconds": round(limit), "least": int(limit / _FIRST_TRY_SHARE) + 1, "usual": _PACEMAKERS_SECONDS}
+    if limit > PACEMAKERS_SECONDS * FIRST_TRY_SHARE:
+        fields = {"seconds": round(limit), "least": int(limit / FIRST_TRY_SHARE) + 1, "usual": PACEMAKERS_SECONDS}
         job.warn(Notice("limit-needs-more", fields))
 
 

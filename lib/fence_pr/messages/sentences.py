@@ -28,6 +28,9 @@ def tables() -> Iterator[ModuleType]:
     from . import tool_disks
 
     yield tool_disks
+    from . import doctor
+
+    yield doctor
 
 
 def _tables_of_agent() -> Iterator[ModuleType]:
@@ -98,6 +101,11 @@ def sentence(code: str, fields: Mapping[str, Any], *, hint: bool = True) -> str:
     if "reaction" in fields:
         parts.append(_shown("reaction", fields["reaction"]))
     return "; ".join(filter(None, parts))
+
+
+def to_do(code: str, fields: Mapping[str, Any]) -> str:
+    """What to do alone; "" where that follows from the sentence."""
+    return _filled(find(code)[1][1], fields)
 
 
 class _Values:

@@ -45,6 +45,20 @@ FAILURES = {
         "It stands behind another subcommand than its own.",
         _CORRECT,
     ),
+    "node-name-malformed": (
+        "option '{option}', value '{value}': this can be no node's name",
+        "",
+        "It would be taken for something else by the remote shell.",
+        _SPELLING,
+        _CORRECT,
+    ),
+    "command-malformed": (
+        "option '{option}', value '{value}': no command: {answer}",
+        "",
+        "A shell could not read it either.",
+        "A quote is missing.",
+        _CORRECT,
+    ),
     "fence-device-unknown": (
         "option '{option}', value '{value}': the cluster has no such fence device of this agent[; it has {choices}]",
         "",

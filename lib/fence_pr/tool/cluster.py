@@ -14,7 +14,7 @@ from ..record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from xml.etree.ElementTree import Element
 
 _PROGRAM = "cibadmin"
@@ -41,25 +41,35 @@ def fence_devices(seconds: float) -> tuple[FenceDevice, ...] | None:
 
     A rule in the configuration, by which an option holds at times or on some nodes only, is not looked at.
     """
-    program = shutil.which(_PROGRAM, path=f"{os.environ.get('PATH', '')}:{_FOLDERS}")
+    told = ask(_PROGRAM, _QUERY, seconds)
+    if told is None:
+        return None
+    try:
+        return tuple(parse(told))
+    except ElementTree.ParseError as error:
+        raise FenceError("cib-unread", program=_PROGRAM, answer=str(error)) from error
+
+
+def ask(name: str, arguments: Sequence[str], seconds: float, code: str = "cib-unread") -> bytes | None:
+    """What a tool of Pacemaker's prints; None where there is no such program. Waits for at most so long.
+
+    code: of the FenceError that is raised if it says nothing, with the fields program and answer
+    """
+    program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_FOLDERS}")
     if not program:
         return None
-    command = [program, *_QUERY]
     environment = {**os.environ, "LC_ALL": "C"}
     try:
-        done = subprocess.run(command, check=False, env=environment, stdin=subprocess.DEVNULL,
+        done = subprocess.run([program, *arguments], check=False, env=environment, stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=seconds)  # fmt: skip
     except OSError as error:
-        raise FenceError("cib-unread", program=program, answer=error.strerror) from error
+        raise FenceError(code, program=program, answer=error.strerror) from error
     except subprocess.TimeoutExpired as error:
-        raise FenceError("cib-unread", program=program, answer="no answer") from error
+        raise FenceError(code, program=program, answer="no answer") from error
     said = done.stderr.decode("utf-8", "replace").strip()[:_SHOWN_CHARACTERS]
     if done.returncode:
-        raise FenceError("cib-unread", program=program, answer=said or f"it ended with {done.returncode}")
-    try:
-        return tuple(parse(done.stdout))
-    except ElementTree.ParseError as error:
-        raise FenceError("cib-unread", program=program, answer=str(error)) from error
+        raise FenceError(code, program=program, answer=said or f"it ended with {done.returncode}")
+    return done.stdout
 
 
 def parse(resources: bytes) -> Iterator[FenceDevice]:

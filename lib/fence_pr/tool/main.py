@@ -13,6 +13,7 @@ from ..messages import sentences
 from . import report, terminal
 from .options import (
     DISKS,
+    DOCTOR,
     EXIT_CALL,
     EXIT_FINE,
     EXIT_UNEXAMINED,
@@ -93,6 +94,10 @@ def _module(name: str) -> ModuleType:
         from . import show
 
         return show
+    if name == DOCTOR:
+        from . import doctor
+
+        return doctor
     if name == PLAN:
         from . import plan
 
@@ -180,7 +185,9 @@ def tell(call: Call, module: ModuleType, made: Json) -> int:
             write_line(ERROR, line)
         lines = [] if call.values["output"] or made["found"] is None else module.text(made["found"], style)
     else:
-        told, remarked = [] if made["found"] is None else module.text(made["found"], style), remarks(made, style)
+        told = [] if made["found"] is None else module.text(made["found"], style)
+        # The doctor's text is remarks.
+        remarked = [] if told and call.name() == DOCTOR else remarks(made, style)
         lines = [*told, *([""] if told and remarked else []), *remarked]
     for line in lines:
         write_line(OUT, line, seconds=None)

@@ -29,7 +29,8 @@ EXITS = (
     (EXIT_UNEXAMINED, "Nothing wrong was found, but something could not be examined."),
 )
 
-DISKS, EXPLAIN, METRICS, PLAN, REPAIR, SHOW = "disks", "explain", "metrics", "plan", "repair", "show"
+DISKS, DOCTOR, EXPLAIN, METRICS = "disks", "doctor", "explain", "metrics"
+PLAN, REPAIR, SHOW = "plan", "repair", "show"
 _MAP = "/dev/mapper/mpatha"
 _DISK = "/dev/disk/by-id/wwn-0x60014051234567890123456789012345"
 
@@ -107,6 +108,31 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             FENCE_DEVICE, *KEYS, TIMEOUT,
             Option("watch", FLAG, "Draw anew until the tool is interrupted; with --json a line each time", 41, "w"),
             Option("interval", SECONDS, "Time between two drawings of --watch", 42, "", "2", "seconds"),
+        ),
+        kind="disks",
+    ),
+    Subcommand(
+        DOCTOR, "[DISK…]", 0, None,
+        "from \"fencing failed\" to the cause: what is wrong with the cluster's fencing, the cause of the rest first",
+        "Reads corosync.conf, the cluster's configuration and its history of fencing (by cibadmin and crm_mon), the"
+        " disks and their paths, what the agent's 'monitor' and 'validate-all' say of them, the files of this agent,"
+        " the guard, and settings of multipathd, LVM and SELinux. Each finding is told with its severity, what shows"
+        " it, and what to do.\n"
+        "--with asks other nodes, too: the same program runs there, over ssh or what --rsh names, and what differs"
+        " between the nodes is told: the cluster's and the nodes' names, keys, disks, host identifiers, orders,"
+        " versions.\n"
+        "Nothing is changed: reads are all that is sent.",
+        (
+            (f"{TOOL} {DOCTOR}", "What is wrong, as far as this node can see."),
+            (f"{TOOL} {DOCTOR} --with=node2,node3", "The same of three nodes, and what differs between them."),
+            (f'{TOOL} {DOCTOR} --with=node2 --rsh="ssh -p 2222"', "Over ssh as it is set up here."),
+        ),
+        (
+            Option("with", STRING, "Ask these nodes, too, by names or addresses that the remote shell understands", 1,
+                   "", "", "nodes"),
+            Option("rsh", STRING, "Remote shell, with its options: it is called with a node and a command line, as ssh"
+                   " is", 2, "", "ssh -o BatchMode=yes -o ConnectTimeout=5", "command"),
+            FENCE_DEVICE, *KEYS, TIMEOUT,
         ),
         kind="disks",
     ),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # What these say of an ordinary user is said of every disk.
-_OF_FILES = ("bindings-unreadable", "state-file-unreadable")
+OF_FILES = ("bindings-unreadable", "state-file-unreadable")
 
 
 def without_rights(
@@ -21,5 +21,5 @@ def without_rights(
     warnings, unseen = list(warnings), list(unseen)
     if os.geteuid() == 0 if root is None else root:
         return warnings, unseen
-    left = [it for it in warnings if it.code not in _OF_FILES]
+    left = [it for it in warnings if it.code not in OF_FILES]
     return left, [Notice("not-root", {}), *unseen]

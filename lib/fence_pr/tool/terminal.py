@@ -21,6 +21,10 @@ class Style(Record):
         """The text in this colour. What it says never depends on that."""
         return f"\x1b[{colour}m{text}\x1b[0m" if self.colours and text else text
 
+    def paragraph(self, text: str) -> list[str]:
+        """A text in as many lines as it takes."""
+        return textwrap.wrap(text, self.width, break_long_words=False, break_on_hyphens=False)
+
     def entry(self, name: str, text: str, indent: int = 2, column: int = 16) -> list[str]:
         """A name, and beside it from a column on what belongs to it, in as many lines as that takes."""
         head = f"{' ' * indent}{name}".ljust(column - 1) + " "

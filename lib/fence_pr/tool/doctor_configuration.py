@@ -1,0 +1,186 @@
+"""The cluster's configuration, as far as fencing depends on it: read from the XML that cibadmin prints. Pure."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from ..errors import FenceError
+from ..record import Record
+from . import cluster
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
+
+    from .cluster import FenceDevice
+
+# The option was renamed; both are understood.
+_ENABLED = ("stonith-enabled", "fencing-enabled")
+_TIMEOUT = ("stonith-timeout", "fencing-timeout")
+_FALSE = frozenset({"false", "off", "no", "n", "0"})
+_STANDARD = "stonith"
+_REMOTE_NODE = "remote-node"
+_NEVER = "-INFINITY"
+
+
+class Device(Record):
+    """A fence device of this agent.
+
+    given     its options by the agent's names
+    raw       the same, by the names that stand in the configuration
+    meta      its meta attributes
+    """
+
+    name: str
+    given: FenceDevice
+    raw: dict[str, str]
+    meta: dict[str, str]
+
+    def disks(self) -> frozenset[str]:
+        """As it names them."""
+        return frozenset(self.given.disks())
+
+
+class Resource(Record):
+    """Anything else. agent: class and what follows, as Pacemaker writes it; raw: all its options."""
+
+    name: str
+    agent: str
+    raw: dict[str, str]
+
+    def fences(self) -> bool:
+        """Whether it is a fence device (of another agent)."""
+        return self.agent.startswith(f"{_STANDARD}:")
+
+
+class Level(Record):
+    """A topology level. target, pattern, attribute: one of them says for which nodes; attribute: (name, value)."""
+
+    index: str
+    devices: tuple[str, ...]
+    target: str = ""
+    pattern: str = ""
+    attribute: tuple[str, str] = ("", "")
+
+
+class Configuration(Record):
+    """What the cluster is to do.
+
+    switched_off  the option that keeps it from fencing, and its value; ("", "") if it fences
+    timeout       its option for the time of fencing, "" if it is not set
+    nodes         name → permanent attributes; members alone
+    remotes       names of remote nodes
+    guests        names of guest nodes, which the cluster fences by restarting the guest
+    banned        (fence device, node) where a constraint keeps the node from using it
+    """
+
+    devices: tuple[Device, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    levels: tuple[Level, ...] = ()
+    switched_off: tuple[str, str] = ("", "")
+    timeout: str = ""
+    nodes: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    remotes: tuple[str, ...] = ()
+    banned: tuple[tuple[str, str], ...] = ()
+    guests: tuple[str, ...] = ()
+
+    def names(self) -> list[str]:
+        """The cluster's members."""
+        return [name for name, _ in self.nodes]
+
+    def levels_of(self, node: str) -> list[Level]:
+        """Those that are used when this node is fenced."""
+        attributes = dict(self.nodes).get(node, ())
+        return [it for it in self.levels if it.target == node or _fits(it, node) or it.attribute in attributes]
+
+
+def _fits(level: Level, node: str) -> bool:
+    try:
+        return bool(level.pattern and re.search(level.pattern, node))
+    except re.error:
+        return False
+
+
+def parse(xml: bytes) -> Configuration:
+    """Raises FenceError if it is no such configuration."""
+    try:
+        tree = ElementTree.fromstring(xml)
+        given = {it.name: it for it in cluster.parse(xml)}
+    except ElementTree.ParseError as error:
+        raise FenceError("cib-unread", program="cibadmin", answer=str(error)) from error
+    templates = {it.get("id", ""): it for it in tree.iter("template")}
+    devices, resources = [], []
+    for primitive in tree.iter("primitive"):
+        name = primitive.get("id", "")
+        template = templates.get(primitive.get("template", ""))
+        elements = [it for it in (primitive, template) if it is not None]
+        if name in given:
+            raw, meta = _pairs(elements, "instance_attributes"), _pairs(elements, "meta_attributes")
+            devices.append(Device(name, given[name], raw, meta))
+        else:
+            resources.append(Resource(name, _agent(elements), _pairs(elements, "instance_attributes")))
+    options = {it.get("name", ""): it.get("value", "") for it in tree.iterfind(".//crm_config//nvpair")}
+    return Configuration(
+        tuple(devices),
+        tuple(resources),
+        tuple(map(_level, tree.iter("fencing-level"))),
+        next(((it, options[it]) for it in _ENABLED if options.get(it, "").lower() in _FALSE), ("", "")),
+        next((options[it] for it in _TIMEOUT if options.get(it)), ""),
+        tuple((it.get("uname", ""), _attributes(it)) for it in _members(tree)),
+        tuple(dict.fromkeys(_remotes(tree))),
+        tuple(_banned(tree)),
+        tuple(dict.fromkeys(_guests(tree))),
+    )
+
+
+def _pairs(elements: list[Element], kind: str) -> dict[str, str]:
+    """What is set first holds."""
+    found: dict[str, str] = {}
+    for element in elements:
+        for pair in element.iterfind(f"{kind}/nvpair"):
+            found.setdefault(pair.get("name", ""), pair.get("value", ""))
+    return found
+
+
+def _agent(elements: list[Element]) -> str:
+    words = [next((it.get(word, "") for it in elements if it.get(word)), "") for word in ("class", "provider", "type")]
+    return ":".join(filter(None, words))
+
+
+def _level(it: Element) -> Level:
+    return Level(
+        it.get("index", ""),
+        tuple(filter(None, (name.strip() for name in it.get("devices", "").split(",")))),
+        it.get("target", ""),
+        it.get("target-pattern", ""),
+        (it.get("target-attribute", ""), it.get("target-value", "")),
+    )
+
+
+def _members(tree: Element) -> list[Element]:
+    return [it for it in tree.iterfind(".//nodes/node") if it.get("type", "member") in ("member", "normal")]
+
+
+def _attributes(node: Element) -> tuple[tuple[str, str], ...]:
+    return tuple((it.get("name", ""), it.get("value", "")) for it in node.iterfind("instance_attributes/nvpair"))
+
+
+def _remotes(tree: Element) -> Iterator[str]:
+    for primitive in tree.iter("primitive"):
+        if primitive.get("provider") == "pacemaker" and primitive.get("type") == "remote":
+            yield primitive.get("id", "")
+
+
+def _guests(tree: Element) -> Iterator[str]:
+    for primitive in tree.iter("primitive"):
+        for pair in primitive.iterfind("meta_attributes/nvpair"):
+            if pair.get("name") == _REMOTE_NODE:
+                yield pair.get("value", "")
+
+
+def _banned(tree: Element) -> Iterator[tuple[str, str]]:
+    for it in tree.iter("rsc_location"):
+        if it.get("score") == _NEVER and it.get("rsc") and it.get("node"):
+            yield it.get("rsc", ""), it.get("node", "")
