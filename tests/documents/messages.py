@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 
 from fence_pr import errors
 from fence_pr.messages import answers as tables
-from fence_pr.messages import call, devices, disks, fencing, guard, nodes, registrants, sentences, tool
+from fence_pr.messages import (
+    call,
+    devices,
+    disks,
+    fencing,
+    guard,
+    nodes,
+    preflight,
+    registrants,
+    sentences,
+    tool,
+    trial,
+)
 from fence_pr.storage import kernel_status
 
 if TYPE_CHECKING:
@@ -15,7 +27,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 # The most dangerous first.
-ORDER = (fencing, registrants, disks, devices, call, nodes, guard, tool)
+ORDER = (fencing, registrants, disks, devices, call, nodes, guard, tool, preflight, trial)
 
 _MOST_QUOTED = 160
 

@@ -60,7 +60,10 @@ def test_the_page_on_architecture_shows_these_rooms() -> None:
     """Each with its files, and no other."""
     page = (PROJECT / "docs/architecture.md").read_text()
     rows = [line.split("|") for line in page.splitlines() if line.startswith("|")]
-    shown = {row[1].strip(" `/"): set(re.findall(r"`(\w+)`", row[3])) for row in rows if len(row) == 5}
+    shown: dict[str, set[str]] = {}
+    for row in rows:
+        if len(row) == 5:  # a room may have several
+            shown.setdefault(row[1].strip(" `/"), set()).update(re.findall(r"`(\w+)`", row[3]))
     for room in ROOMS:
         assert shown[room] == set(inside(room)), room
 

@@ -17,7 +17,7 @@ FAILURE, WARNING, STEP = "failure", "warning", "step"
 
 
 def tables() -> Iterator[ModuleType]:
-    """The tables, one after the other: the agent's, the guard's own, and the tool's."""
+    """The tables, one after the other: the agent's, the guard's own, and the tool's three."""
     yield from _tables_of_agent()
     from . import guard
 
@@ -25,6 +25,12 @@ def tables() -> Iterator[ModuleType]:
     from . import tool
 
     yield tool
+    from . import preflight
+
+    yield preflight
+    from . import trial
+
+    yield trial
 
 
 def _tables_of_agent() -> Iterator[ModuleType]:

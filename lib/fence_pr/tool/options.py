@@ -29,7 +29,7 @@ EXITS = (
     (EXIT_UNEXAMINED, "Nothing wrong was found, but something could not be examined."),
 )
 
-EXPLAIN, METRICS, PLAN, REPAIR, SHOW = "explain", "metrics", "plan", "repair", "show"
+EXPLAIN, METRICS, PLAN, PREFLIGHT, REPAIR, SHOW = "explain", "metrics", "plan", "preflight", "repair", "show"
 _MAP = "/dev/mapper/mpatha"
 _DISK = "/dev/disk/by-id/wwn-0x60014051234567890123456789012345"
 
@@ -83,6 +83,12 @@ FENCE_DEVICE = Option("fence_device", STRING, "Id of the cluster's fence device 
                       " default all of them, and for disks that are named the only one", 1, "", "", "id")  # fmt: skip
 TIMEOUT = Option("timeout", SECONDS, "Time limit; a disk that does not answer within it is named", 40, "", "10",
                  "seconds")  # fmt: skip
+YES = Option("yes", STRING, "The disk's identity, as 'show' tells it: do it without asking", 2, "", "",
+             "identity")  # fmt: skip
+WITH = Option("with", STRING, "Ask these nodes, too, by names or addresses that the remote shell understands", 1,
+              "", "", "nodes")  # fmt: skip
+RSH = Option("rsh", STRING, "Remote shell, with its options: it is called with a node and a command line, as ssh"
+             " is", 2, "", "ssh -o BatchMode=yes -o ConnectTimeout=5", "command")  # fmt: skip
 
 SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand(
@@ -140,13 +146,52 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             (f"{TOOL} {REPAIR} release {_DISK} --holder=0x77", "A machine with this key is gone for good."),
         ),
         (
-            Option("yes", STRING, "The disk's identity, as 'show' tells it: do it without asking", 2, "", "",
-                   "identity"),
+            YES,
             Option("force", FLAG, "Do it although the disk is in use, or this node is the last to leave", 3),
             Option("holder", STRING, "release: the key that holds the reservation, hexadecimal", 4, "", "", "key"),
             FENCE_DEVICE, *KEYS, TIMEOUT,
         ),
         kind="disks", deeds=("leave", "clear", "release"),
+    ),
+    Subcommand(
+        PREFLIGHT, "DISK", 1, 1,
+        "can this storage be trusted to shut a node out? It is tried, before anybody's data are on it",
+        "By itself it only reads: who the disk is, its paths, what its target says it can do.\n"
+        "--write tries with this node what the target says, with scratch keys: registrations, each reservation type,"
+        " writes under it, each path, and a preempt over another path than the holder's.\n"
+        "--with tries with two nodes whether who is shut out is shut out (from reading, too, under the types that say"
+        " so), and fences one of them in the middle of a stream of writes, each block of which bears its number:"
+        " nothing of it may land afterwards. The same program must be there, called pr_fence, and root.\n"
+        "What it registers it takes away, also where it is interrupted; what it cannot take away since it was killed"
+        " the next run with --write removes. What stands in the megabyte in the middle of the disk is written back at"
+        " the end, but is lost where it is killed.\n"
+        "It does not write to a disk with others' keys, with anything on it (a file system, LVM, a partition table, or"
+        " what nobody knows), or that a fence device names, unless its identity was typed, on the terminal or with"
+        " --yes: then all registrations go. It never writes to one that is mounted or open for writing.",
+        (
+            (f"{TOOL} {PREFLIGHT} {_DISK}", "What the target says; harms nobody."),
+            (f"{TOOL} {PREFLIGHT} {_DISK} --with=node2 --html=report.html", "All of it, as a page to hand on."),
+            (f"{TOOL} {PREFLIGHT} {_MAP} --write --only=restart --restart=./restart",
+             "Are they kept?"),
+        ),
+        (
+            WITH, RSH,
+            Option("write", FLAG, "Try it with this node", 1),
+            Option("other_disk", STRING, "What the other node calls the disk, if not the same", 2, "", "", "disk"),
+            YES,
+            Option("only", STRING, "Only these steps, by their names, separated by commas", 4, "", "", "steps"),
+            Option("settle", SECONDS, "How long it is watched after an abort whether something lands later", 4, "",
+                   "5", "seconds"),
+            Option("restart", STRING, "Try whether registrations outlive a restart of the target, which this shell"
+                   " command brings about, or waits for", 5, "", "", "command"),
+            Option("relogin", STRING, "The same for a connection of this node that is made anew", 5, "", "",
+                   "command"),
+            Option("html", STRING, "Write the report to this file, too, as a page that needs nothing else", 6, "", "",
+                   "file"),
+            Option("other_end", FLAG, "What --with calls on the other node: do what standard input says", 42),
+            TIMEOUT,
+        ),
+        kind="disks",
     ),
     Subcommand(
         METRICS, "[DISK…]", 0, None,
