@@ -170,7 +170,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         " --yes: then all registrations go. It never writes to one that is mounted or open for writing.",
         (
             (f"{TOOL} {PREFLIGHT} {_DISK}", "What the target says; harms nobody."),
-            (f"{TOOL} {PREFLIGHT} {_DISK} --with=node2 --html=report.html", "All of it, as a page to hand on."),
+            (f"{TOOL} {PREFLIGHT} {_MAP} --with=node2 --html=report.html", "All of it, as a page to hand on."),
             (f"{TOOL} {PREFLIGHT} {_MAP} --write --only=restart --restart=./restart",
              "Are they kept?"),
         ),

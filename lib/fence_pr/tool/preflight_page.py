@@ -21,7 +21,7 @@ _STYLE = """
   --good: #5fd787; --odd: #ffbf5f; --bad: #ff7b85; --blue: #7fb0ff; --veil: #242424; } }
 @media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --faint: #444; --line: #999; --good: #064d20;
   --odd: #5c3800; --bad: #8f001a; --blue: #123f80; --veil: #eee; } section, figure, tr { break-inside: avoid; }
-  @page { margin: 15mm; } }
+  .plot { min-width: 0 !important; } @page { margin: 15mm; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem; max-width: 62rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.45 system-ui, "DejaVu Sans", sans-serif; overflow-wrap: anywhere; }
@@ -33,7 +33,8 @@ td.number { text-align: right; white-space: nowrap; } th.number { text-align: ri
 .PASS { color: var(--good); } .WARN { color: var(--odd); } .FAIL { color: var(--bad); } .SKIP { color: var(--faint); }
 .state { font-weight: bold; white-space: nowrap; } .verdict { font-size: 1.25rem; font-weight: bold; }
 figure { margin: 1rem 0; } figcaption { color: var(--faint); font-size: .875rem; }
-.plot { width: 100%; height: auto; background: var(--veil); } .plot text { fill: var(--ink); font-size: 13px; }
+.plot { display: block; width: 100%; min-width: 42rem; height: auto; background: var(--veil); }
+.plot text { fill: var(--ink); font-size: 13px; }
 .plot .strong { font-weight: bold; } .plot .grid { stroke: var(--line); stroke-width: 1; }
 .plot .landed { stroke: var(--blue); stroke-width: 3; } .plot .refused { stroke: var(--odd); stroke-width: 3;
   stroke-dasharray: 3 2; } .plot .late { stroke: var(--bad); stroke-width: 3; }
@@ -114,7 +115,8 @@ def _figure(stream: Json) -> str:
         else "nothing landed later"
     )
     said = f"{stream['acknowledged']} writes were acknowledged, {stream['refused']} refused; {late}."
-    return (f"<section><h2>A victim's writes: {escape(stream['name'])}</h2><figure>{picture(stream)}"
+    return (f"<section><h2>A victim's writes: {escape(stream['name'])}</h2>"
+            f'<figure><div class="wide">{picture(stream)}</div>'
             f"<figcaption>{escape(said)}</figcaption></figure></section>")  # fmt: skip
 
 
