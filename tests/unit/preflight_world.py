@@ -158,10 +158,10 @@ class BenchDisk:
         return self._ways
 
     def hosts(self) -> dict[int, frozenset[str]] | None:
-        return {} if self._site.tells_hosts else None
-
-    def own_hosts(self) -> frozenset[str]:
-        return self._site.own_hosts.get(self._ways[0].nexus.partition("/")[0], frozenset())
+        if not self._site.tells_hosts:
+            return None
+        names = self._site.host_of
+        return {key: frozenset({names.get(it, it)}) for it, key in self._ways[0].store.unit.keys.items()}
 
     def abort_harm(self) -> Notice | None:
         return self._site.harm
@@ -233,6 +233,7 @@ class InProcess:
             self._answers.append(fault)
         else:
             self._answers.append(json.loads(json.dumps(self._hand.answer(json.loads(json.dumps(question))))))
+            self._site.between.get(question["ask"], lambda: None)()
 
     def hear(self, _question: str, _seconds: float) -> Any:
         answer = self._answers.pop(0)
@@ -260,9 +261,10 @@ class Site:
         self.stores: dict[str, Store] = {}  # nexus → another one than that
         self.nexuses: dict[str, str] = {}  # node → the nexus that it has in truth
         self.identities: dict[str, str] = {}
-        self.own_hosts: dict[str, frozenset[str]] = {}
+        self.host_of: dict[str, str] = {}
         self.faults: dict[str, Callable[[], None]] = {}
         self.lost: dict[str, Exception] = {}
+        self.between: dict[str, Callable[[], None]] = {}  # question → what happens after its answer
         self.room: int | None = None
         self.size = SIZE
         self.tells_hosts = True

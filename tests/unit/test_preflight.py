@@ -86,7 +86,7 @@ def shared_nexus(site: Site) -> None:
 
 
 def one_name(site: Site) -> None:
-    site.own_hosts = {"n1": frozenset({"nvme.1"}), "n2": frozenset({"nvme.1"})}
+    site.host_of = {"n1": "iqn.both", "n2": "iqn.both"}
 
 
 def two_heads(site: Site) -> None:
@@ -263,7 +263,7 @@ def test_what_a_target_says_of_itself_is_judged(make: Callable[..., Site]) -> No
     assert seen(report, "FAIL") == {"types": ["types-lacking"]}
     assert seen(report, "WARN")["persistence"] == ["not-kept-over-power-loss"]
     assert seen(report, "WARN")["paths"] == ["paths-are-dead"]
-    site.dead = {"/dev/n1-7": Notice("another-disk", {"disk": "/dev/n1-7", "operation": "open"})}
+    site.dead = {"/dev/n1-7": Notice("disk-replaced", {"disk": "/dev/n1-7", "operation": "identity"})}
     assert seen(site.fly(), "FAIL")["identity"] == ["path-leads-elsewhere"]
 
 
@@ -462,6 +462,24 @@ def test_what_may_be_left_is_told(make: Callable[..., Site]) -> None:
     site.unit.call("n7", "register", 0, ScratchKeys(b"12").own)
     assert seen(site.fly("--write", "--only=data"), "FAIL") == {"left-clean": ["registration-stays"]}
     site.unit._clear = right
+
+
+@pytest.mark.parametrize("when", ["keep", "preempt"])
+def test_whoever_joins_meanwhile_keeps_its_registration(make: Callable[..., Site], when: str) -> None:
+    site = make()
+    right = site.unit.call
+
+    def join() -> None:
+        right("n9", "register", 0, 0x77)
+
+    if when == "keep":
+        site.between["keep"] = join
+    else:
+        site.faults["preempt"] = join
+    report = site.fly(WITH)
+    assert "0x77" in str(report["problems"])
+    assert report["exit_status"] == 1
+    assert site.unit.keys == {"n9": 0x77}
 
 
 def test_a_target_that_does_not_count_is_told_of(make: Callable[..., Site]) -> None:

@@ -51,6 +51,13 @@ FAILURES = {
         "Somebody uses the disk, has used it, or may do so.",
         "",
     ),
+    "keys-came-meanwhile": (
+        "others have registered meanwhile: {keys}",
+        "see whose they are; nothing of theirs was removed",
+        "Somebody begins to use the disk while it is tried. The pre-flight stops, and takes only its own keys away.",
+        "A node of a cluster joins there.",
+        "",
+    ),
     "disk-too-small": (
         "there is no room for blocks to try it with: {answer}",
         "name a larger disk",

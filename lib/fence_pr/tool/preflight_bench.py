@@ -8,10 +8,11 @@ from ..errors import FenceError, Notice
 from ..record import Record
 from ..storage.snapshot import WRITE_EXCLUSIVE_ALL_REGS, WRITE_EXCLUSIVE_REG_ONLY
 from .preflight_hand import CONFLICT, DONE, FAILED
-from .preflight_keys import ScratchKeys, is_scratch
+from .preflight_keys import ScratchKeys, foreign, is_scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Protocol
 
     from .report import Json
@@ -199,8 +200,18 @@ class Bench:
         for it in reversed(self.parties()):
             it.must("leave")
         left = self.one.must("read")
+        refuse_strangers(left["keys"])
         if left["keys"] or left["type"]:
             wipe(self.one)
+
+
+def refuse_strangers(keys: Iterable[int], known: Iterable[int] = ()) -> None:
+    """Somebody begins to use the disk while it is tried: his key is never removed. known: keys that may go.
+
+    Raises FenceError.
+    """
+    if came := sorted({*foreign(keys)}.difference(known)):
+        raise FenceError("keys-came-meanwhile", keys=came)
 
 
 def wipe(party: Party) -> None:

@@ -46,8 +46,6 @@ def same_disk(bench: Bench) -> Outcome:
 def two_hosts(bench: Bench) -> Outcome:
     """To the target they are two: else whoever fences one fences both, or nobody."""
     one, other = bench.one, bench.second()
-    if shared := sorted({*one.look["own_hosts"]}.intersection(other.look["own_hosts"])):
-        return failed("one-host-for-two", hosts=shared, nodes=[one.name, other.name])
     one.register()
     answer = other.ask("register", old=0, key=other.key)
     keys = sorted(one.must("read")["keys"])
@@ -57,6 +55,9 @@ def two_hosts(bench: Bench) -> Outcome:
         return failed("step-refused", node=other.name, operation="register", answer=answer["notice"])
     if keys != sorted([one.key, other.key]):
         return failed("registration-unlisted", key=other.key, keys=keys)
+    behind = dict(one.must("look")["hosts"] or ())
+    if shared := sorted({*behind.get(one.key, ())}.intersection(behind.get(other.key, ()))):
+        return failed("one-host-for-two", hosts=shared, nodes=[one.name, other.name])
     return passed("nodes-are-two", nodes=[one.name, other.name])
 
 

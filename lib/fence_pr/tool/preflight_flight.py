@@ -6,7 +6,7 @@ import os
 
 from ..errors import FenceError, Notice
 from ..log import one_line
-from .preflight_bench import FAIL, PASS, SKIP, Outcome, StepFailed, skipped, wipe
+from .preflight_bench import FAIL, PASS, SKIP, Outcome, StepFailed, refuse_strangers, skipped, wipe
 from .preflight_keys import is_scratch
 from .preflight_refusal import refusal
 from .preflight_report import found
@@ -89,8 +89,10 @@ class Flight:
         """Nobody is registered from here on. What an earlier run has left. Raises FenceError."""
         bench = self._bench
         bench.offset = bench.one.must("keep")["offset"]
-        left = sorted({key for key in bench.one.look["keys"] if is_scratch(key)})
-        if bench.one.look["keys"]:
+        found, now = bench.one.look["keys"], bench.one.must("read")["keys"]
+        refuse_strangers(now, found)
+        left = sorted({key for key in found if is_scratch(key)})
+        if now:
             wipe(bench.one)
         return [Notice("scratch-keys-removed", {"keys": left})] if left else []
 

@@ -88,7 +88,7 @@ class Hand:
         told = disk.hosts()
         harm = disk.abort_harm()
         dead = {path: why.pack() for path, why in disk.dead_paths().items()}
-        return {**self._capabilities(), **_state(snapshot), "own_hosts": sorted(disk.own_hosts()), "dead": dead,
+        return {**self._capabilities(), **_state(snapshot), "dead": dead,
                 "hosts": None if told is None else [[key, sorted(them)] for key, them in told.items()],
                 "abort_harm": harm.pack() if harm else None,
                 "warnings": [it.pack() for it in disk.warnings()]}  # fmt: skip
@@ -204,6 +204,7 @@ class Hand:
         """Write that back."""
         if self._kept is not None and self._area is not None:
             self._node(None).write(self._area.offset, self._kept)
+            self._kept = None
         return {"outcome": DONE}
 
     def do_write(self, run: str, number: int, offset: int, path: int | None = 0) -> Json:

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .preflight_bench import Bench
 
-_ANOTHER = "another-disk"
+_ANOTHER = ("another-disk", "disk-replaced", "namespace-replaced", "name-of-another-disk")
 
 
 def identity(bench: Bench) -> Outcome:
@@ -18,7 +18,7 @@ def identity(bench: Bench) -> Outcome:
     found, look = bench.one.found, bench.one.look
     dead = look["dead"]
     elsewhere = [Notice("path-leads-elsewhere", {"path": path, "answer": why})
-                 for path, why in dead.items() if why["code"] == _ANOTHER]  # fmt: skip
+                 for path, why in dead.items() if why["code"] in _ANOTHER]  # fmt: skip
     if elsewhere:
         return Outcome(FAIL, tuple(elsewhere))
     if look["warnings"]:
@@ -28,7 +28,7 @@ def identity(bench: Bench) -> Outcome:
 
 def paths(bench: Bench) -> Outcome:
     """Each leads to the disk."""
-    dead = [path for path, why in bench.one.look["dead"].items() if why["code"] != _ANOTHER]
+    dead = [path for path, why in bench.one.look["dead"].items() if why["code"] not in _ANOTHER]
     live = bench.one.found["paths"]
     if dead:
         return warned("paths-are-dead", paths=dead, live=live)
