@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fencing import maps
+from tests.fencing import maps, sessions
 from tests.lab.inside import slow, target
 from tests.lab.plugin import NEWEST, parameter
 from tests.tool.pr_fence import CIB, TOOL, configure, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.lab.cluster import Cluster, Node
     from tests.lab.guest import Running
@@ -120,19 +121,17 @@ def test_a_target_that_forgets_at_its_restart_is_found(namespaces: Namespaces) -
     def restart() -> None:
         cluster.guest.call("nvme_restart")
 
-    report = restarted(cluster.n1, disk, restart)
+    report = acted(cluster.n1, disk, restart, "restart")
     assert states(report, "FAIL") == {"restart": ["registrations-forgotten"]}
 
 
-def restarted(node: Node, disk: str, restart: Any) -> dict[str, Any]:
-    """The report of a call in which the operator restarts the target."""
-    import json
-
+def acted(node: Node, disk: str, deed: Callable[[], None], step: str) -> dict[str, Any]:
+    """The report of a call with one step, in which the operator does something."""
     prepared(node).run(["rm", "-f", "/run/asked", "/run/done"])
-    call = [TOOL, *arguments(disk, "--write", f"--restart={OPERATOR}", "--only=restart", "--json")]
+    call = [TOOL, *arguments(disk, "--write", f"--{step}={OPERATOR}", f"--only={step}", "--json")]
     running = node.start(call, env={"CIB_file": CIB}, timeout=60)
     node.run(["sh", "-c", "until [ -e /run/asked ]; do sleep 0.1; done"], check=True)
-    restart()
+    deed()
     node.run(["touch", "/run/done"], check=True)
     report: dict[str, Any] = json.loads(running.wait().stdout)
     return report
@@ -148,8 +147,16 @@ def test_lio_keeps_registrations_unless_its_file_is_lost(lab: Cluster, keeps: bo
             lab.guest.run(["rm", f"{target.KEPT}/aptpl_{lab.lun('e').serial}"], check=True)
         lab.restart_target("e")
 
-    report = restarted(lab.n1, lab.n1.by_id("e"), restart)
+    report = acted(lab.n1, lab.n1.by_id("e"), restart, "restart")
     assert states(report, "FAIL") == ({} if keeps else {"restart": ["registrations-forgotten"]})
+    assert lab.reservation("e").keys == {}
+
+
+@newest
+def test_a_session_that_is_made_anew_is_another_to_the_target(lab: Cluster) -> None:
+    empty(lab.n1, lab.n1.disk("e"))
+    report = acted(lab.n1, lab.n1.by_id("e"), lambda: sessions.log_in_anew(lab, "n1", "e"), "relogin")
+    assert states(report, "WARN", "FAIL") == {"relogin": ["session-is-another"]}
     assert lab.reservation("e").keys == {}
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .preflight_blocks import Direct
 
 _FOLDERS = "/usr/sbin:/usr/bin:/sbin:/bin"
-_SECONDS = 15
+_SECONDS = 5
 _LOOKED_AT = 1 << 20
 _SECTOR = 512
 
