@@ -97,10 +97,6 @@ def shared_reservations_two_stores(site: Site) -> None:
     site.stores = {"n2": Store(site.unit)}
 
 
-def renamed(site: Site) -> None:
-    site.identities = {"n2": "naa.6001405ffffffffffffffffffffffffff"}
-
-
 def full(most: int) -> Callable[[Site], None]:
     def damage(site: Site) -> None:
         site.room = most
@@ -172,7 +168,6 @@ BROKEN: tuple[tuple[Callable[[Site], None], dict[str, str]], ...] = (
     (one_name, {"two-hosts": "one-host-for-two"}),
     (two_heads, {"same-disk": "registration-unseen"}),
     (shared_reservations_two_stores, {"same-disk": "block-unseen"}),
-    (renamed, {"same-disk": "other-node-has-another-disk"}),
     (full(1), {"two-hosts": "step-refused"}),
     (breaks(hides=False), dict.fromkeys(("enforce-ea", "enforce-earo", "enforce-eaar"), "read-let-through")),
     (shuts_readers_out, dict.fromkeys(("enforce-we", "enforce-wero", "enforce-wear"), "read-refused")),
@@ -394,6 +389,38 @@ def found_by(site: Site, name: str) -> Any:
     if name == NAME:
         return site.device("n1")
     raise DeviceRefused("device-missing", name)
+
+
+@pytest.mark.parametrize("only", [[], ["--only=duel"]])
+def test_another_disk_than_was_meant_is_never_written_to(make: Callable[..., Site], only: list[str]) -> None:
+    site = make()
+    site.identities = {"n2": "naa.6001405ffffffffffffffffffffffffff"}
+    report = site.fly(WITH, f"--yes={IDENTITY}", *only)
+    assert [it["code"] for it in report["problems"]] == ["other-node-has-another-disk"]
+    site.identities = {}
+    site.dead = {"/dev/n1-7": Notice("disk-replaced", {"disk": "/dev/n1-7", "operation": "identity"})}
+    report = site.fly("--write", f"--yes={IDENTITY}", *([] if not only else ["--only=data"]))
+    assert "path-leads-elsewhere" in {it["code"] for it in report["problems"]}
+    assert (site.store.blocks, site.unit.generation) == ({}, 0)
+
+
+def test_a_name_that_leads_to_another_disk_after_a_restart_is_not_followed(
+    make: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make()
+    monkeypatch.setattr(preflight_operator, "_BACK_SECONDS", 0.01)
+    other = Store(Lio())
+
+    def renamed(_: str) -> str:
+        site.identities = {"n1": "naa.6001405ffffffffffffffffffffffffff"}
+        site.store = other
+        return ""
+
+    monkeypatch.setattr(preflight_operator, "_run", renamed)
+    report = site.fly("--write", "--only=restart", "--restart=x")
+    assert seen(report, "FAIL")["left-clean"] == ["left-unclean"]
+    assert "leads to another disk now" in str(seen(report, "FAIL") and report["problems"])
+    assert (other.blocks, other.unit.generation) == ({}, 0)
 
 
 def test_a_disk_in_use_is_never_written_to(make: Callable[..., Site]) -> None:

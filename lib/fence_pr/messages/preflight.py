@@ -58,6 +58,13 @@ FAILURES = {
         "A node of a cluster joins there.",
         "",
     ),
+    "disk-became-another": (
+        "the name leads to another disk now: {identity}",
+        "name the disk by its identity, such as /dev/disk/by-id/wwn-…",
+        "Nothing is sent to that other disk. What was left on the first one, the next run with --write removes.",
+        "The kernel gave the disk another name after its connection was made anew.",
+        "",
+    ),
     "disk-too-small": (
         "there is no room for blocks to try it with: {answer}",
         "name a larger disk",

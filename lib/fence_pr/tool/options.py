@@ -179,7 +179,8 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             Option("write", FLAG, "Try it with this node", 1),
             Option("other_disk", STRING, "What the other node calls the disk, if not the same", 2, "", "", "disk"),
             YES,
-            Option("only", STRING, "Only these steps, by their names, separated by commas", 4, "", "", "steps"),
+            Option("only", STRING, "Only these steps, by their names, separated by commas, and those that they need", 4,
+                   "", "", "steps"),
             Option("settle", SECONDS, "How long it is watched after an abort whether something lands later", 4, "",
                    "5", "seconds"),
             Option("restart", STRING, "Try whether registrations outlive a restart of the target, which this shell"

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 
 PASS, WARN, FAIL, SKIP = "PASS", "WARN", "FAIL", "SKIP"
+# What is said of a path that leads to another disk.
+ANOTHER_DISK = ("another-disk", "disk-replaced", "namespace-replaced", "name-of-another-disk")
 # What is not about how long a command of the target takes.
 _COMMANDS = ("register", "unregister", "reserve", "release", "clear", "preempt", "write", "see")
 _CLOCK_LOOKS = 5
@@ -125,6 +127,11 @@ class Party:
     def paths(self) -> range:
         """The numbers of its live paths."""
         return range(len(self.found["paths"]))
+
+    def elsewhere(self) -> list[Notice]:
+        """Its paths that lead to another disk."""
+        return [Notice("path-leads-elsewhere", {"path": path, "answer": why})
+                for path, why in self.look["dead"].items() if why["code"] in ANOTHER_DISK]  # fmt: skip
 
     def compare_clocks(self) -> None:
         """By the shortest of some questions, whose answer was made somewhere within it."""

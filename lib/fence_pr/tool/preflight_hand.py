@@ -45,6 +45,7 @@ class Hand:
         self._name, self._direct = name, direct
         self._here = here or ThisNode()
         self._disk: Disk | None = None
+        self._identity: str | None = None
         self._ways: Sequence[Path] = ()
         self._nodes: dict[str, Direct] = {}
         # Path → the key that it may have by this hand.
@@ -73,6 +74,9 @@ class Hand:
         """Find the disk, and open it; again, if that was done before."""
         self._close()
         found = self._here.find(self._name)
+        if self._identity not in (None, found.identity):
+            raise FenceError("disk-became-another", disk=self._name, identity=found.identity or "none")
+        self._identity = found.identity
         self._disk = self._here.open(found, Unwatched(), None)
         # Those that answer now: what dies later must not make another one of the next.
         self._ways = sorted(self._disk.paths(), key=lambda it: it.device.node)
@@ -274,7 +278,8 @@ class Hand:
     # What it has in its hand
 
     def _opened(self) -> Disk:
-        assert self._disk, "nobody asked to open it"
+        if self._disk is None:
+            raise FenceError("blocks-unreadable", disk=self._name, answer="it is not open")
         return self._disk
 
     def _path(self, number: int) -> Any:

@@ -28,6 +28,8 @@ def refusal(call: Call, bench: Bench) -> FenceError | None:
     """
     identity = bench.one.found["identity"] or bench.one.found["device"]
     label = call.words[0]
+    if another := _another_disk(bench):
+        return another
     try:
         users, reasons = _reasons(call, bench)
     except FenceError as error:
@@ -44,6 +46,17 @@ def refusal(call: Call, bench: Bench) -> FenceError | None:
     return FenceError("disk-not-free", disk=label, reasons=reasons, identity=identity)
 
 
+def _another_disk(bench: Bench) -> FenceError | None:
+    """What would be written to may be another disk. What was typed is not that one's identity."""
+    for party in bench.parties():
+        if away := party.elsewhere():
+            return FenceError(away[0].code, **away[0].fields)
+        if party.found["identity"] != bench.one.found["identity"]:
+            fields = {"node": party.name, "identity": party.found["identity"] or "none"}
+            return FenceError("other-node-has-another-disk", **fields)
+    return None
+
+
 def _reasons(call: Call, bench: Bench) -> tuple[list[Json], list[Json]]:
     """Who has it in use, and what else speaks against writing to it. Raises FenceError."""
     users: list[Json] = []
@@ -52,8 +65,7 @@ def _reasons(call: Call, bench: Bench) -> tuple[list[Json], list[Json]]:
         found = party.must("use")
         users += found["users"]
         reasons += [it for it in found["content"] if it not in reasons]
-    look = bench.one.look
-    if others := foreign(look["keys"]):
+    if others := foreign(key for party in bench.parties() for key in party.look["keys"]):
         reasons.append(Notice("keys-are-registered", {"keys": others}).pack())
     return users, [*reasons, *(it.pack() for it in _of_cluster(bench.one, call.seconds("timeout")))]
 

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from ..errors import Notice
 from ..storage.snapshot import TYPE_NAMES, WRITE_EXCLUSIVE_ALL_REGS, WRITE_EXCLUSIVE_REG_ONLY
-from .preflight_bench import FAIL, WARN, Outcome, failed, passed, warned
+from .preflight_bench import ANOTHER_DISK, FAIL, WARN, Outcome, failed, passed, warned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .preflight_bench import Bench
 
-_ANOTHER = ("another-disk", "disk-replaced", "namespace-replaced", "name-of-another-disk")
-
 
 def identity(bench: Bench) -> Outcome:
     """Who it is, as it says itself over every path."""
     found, look = bench.one.found, bench.one.look
-    dead = look["dead"]
-    elsewhere = [Notice("path-leads-elsewhere", {"path": path, "answer": why})
-                 for path, why in dead.items() if why["code"] in _ANOTHER]  # fmt: skip
-    if elsewhere:
+    if elsewhere := bench.one.elsewhere():
         return Outcome(FAIL, tuple(elsewhere))
     if look["warnings"]:
         return Outcome(WARN, tuple(map(Notice.unpack, look["warnings"])))
@@ -28,7 +23,7 @@ def identity(bench: Bench) -> Outcome:
 
 def paths(bench: Bench) -> Outcome:
     """Each leads to the disk."""
-    dead = [path for path, why in bench.one.look["dead"].items() if why["code"] not in _ANOTHER]
+    dead = [path for path, why in bench.one.look["dead"].items() if why["code"] not in ANOTHER_DISK]
     live = bench.one.found["paths"]
     if dead:
         return warned("paths-are-dead", paths=dead, live=live)

@@ -99,4 +99,7 @@ def steps(call: Call) -> tuple[Step, ...]:
         if name not in known:
             fields = {"value": name, "near": nearest(name, known), "choices": tuple(known)}
             raise UsageError("step-unrecognised", option="only", **fields)
-    return tuple(it for it in chosen if it.name in only)
+    needed = [*only]
+    for name in needed:  # grows meanwhile
+        needed += next(it.needs for it in chosen if it.name == name)
+    return tuple(it for it in chosen if it.name in needed)
