@@ -175,7 +175,7 @@ class BenchDisk:
     def capabilities(self) -> Capabilities:
         if self._site.types is None and self._site.persistent is None:
             raise NotSupported(self.device.node, "report capabilities", 2)
-        return Capabilities(self._site.types, bool(self._site.persistent), bool(self._site.persistent))
+        return Capabilities(self._site.types, bool(self._site.persistent), self._site.possible)
 
     def close(self) -> None:
         """Nothing."""
@@ -271,6 +271,7 @@ class Site:
         self.shares_ports = False
         self.persistent: bool | None = True
         self.types: tuple[int, ...] | None = (1, 2, 3, 4, 5, 6)
+        self.possible = False
         self.harm: Notice | None = None
         self.warnings: list[Notice] = []
         self.users: list[Notice] = []

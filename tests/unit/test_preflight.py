@@ -262,6 +262,15 @@ def test_what_a_target_says_of_itself_is_judged(make: Callable[..., Site]) -> No
     assert seen(site.fly(), "FAIL")["identity"] == ["path-leads-elsewhere"]
 
 
+@pytest.mark.parametrize(("kind", "state"), [(SCSI, "PASS"), (NVME, "WARN")])
+def test_that_registrations_could_be_kept_says_something_of_scsi_alone(
+    make: Callable[..., Site], kind: str, state: str
+) -> None:
+    site = make(kind)
+    site.persistent, site.possible = False, True
+    assert "persistence" in seen(site.fly(), state)
+
+
 def test_a_plain_preempt_is_sent_where_the_abort_does_harm_and_what_lands_later_is_told(
     make: Callable[..., Site],
 ) -> None:

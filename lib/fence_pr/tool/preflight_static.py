@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import Notice
+from ..storage.device import NVME
 from ..storage.snapshot import TYPE_NAMES, WRITE_EXCLUSIVE_ALL_REGS, WRITE_EXCLUSIVE_REG_ONLY
 from .preflight_bench import ANOTHER_DISK, FAIL, WARN, Outcome, failed, passed, warned
 
@@ -44,7 +45,9 @@ def types(bench: Bench) -> Outcome:
 def persistence(bench: Bench) -> Outcome:
     """Whether registrations outlive a power loss of the target."""
     look = bench.one.look
-    if look["active"] or (look["possible"] and not bench.one.look["keys"]):
+    # A SCSI target says that it does keep them only when one was registered that asks for it.
+    possible = look["possible"] and bench.one.found["kind"] != NVME and not look["keys"]
+    if look["active"] or possible:
         return passed("kept-over-power-loss")
     return warned("kept-untold" if look["active"] is None else "not-kept-over-power-loss")
 
