@@ -287,7 +287,7 @@ WARNINGS = {
         "Boot the node: its kernel may hold the writes for a long time.",
     ),
     "session-is-another": (
-        "the registration stands, and this node's writes are refused: {answer}",
+        "the registration is of the session before, and not this one's; what this node's writes come to: {answer}",
         "run 'on' after each such event",
         "The session is another one to the target. The agent's monitor and the guard see it.",
         "The initiator came back with another session identifier.",

@@ -8,6 +8,7 @@ import time
 from ..errors import FenceError
 from ..storage.snapshot import TYPE_NAMES
 from .preflight_bench import Outcome, failed, passed, warned
+from .preflight_hand import DONE
 from .preflight_stream import OK
 from .preflight_write import told
 
@@ -35,8 +36,12 @@ def relogin(command: str) -> Callable[[Bench], Outcome]:
         said = one.must("read")
         if one.key not in said["keys"] or said["type"] != kind:
             return failed("registrations-forgotten", key=one.key, answer=told(said))
+        # Not by its writes alone: LIO lets those of the same initiator's new session through.
         answer, _ = bench.write(one)
-        return passed("session-keeps-its-key") if answer == OK else warned("session-is-another", answer=answer)
+        is_own = one.ask("register", old=one.key, key=one.key)["outcome"] == DONE
+        if is_own and answer == OK:
+            return passed("session-keeps-its-key")
+        return warned("session-is-another", answer=answer)
 
     return step
 
