@@ -112,19 +112,6 @@ def test_a_clone_with_the_same_host_identifier_is_found(namespaces: Namespaces, 
     assert namespaces.reservation().keys == {}
 
 
-def test_a_target_that_forgets_at_its_restart_is_found(namespaces: Namespaces) -> None:
-    """As nvmet does; its namespaces have the same names afterwards."""
-    cluster = namespaces.cluster
-    disk = namespaces.disk("n1")
-    empty(cluster.n1, disk)
-
-    def restart() -> None:
-        cluster.guest.call("nvme_restart")
-
-    report = acted(cluster.n1, disk, restart, "restart")
-    assert states(report, "FAIL") == {"restart": ["registrations-forgotten"]}
-
-
 def acted(node: Node, disk: str, deed: Callable[[], None], step: str) -> dict[str, Any]:
     """The report of a call with one step, in which the operator does something."""
     prepared(node).run(["rm", "-f", "/run/asked", "/run/done"])
@@ -139,7 +126,8 @@ def acted(node: Node, disk: str, deed: Callable[[], None], step: str) -> dict[st
 
 @newest
 @pytest.mark.parametrize("keeps", [True, False])
-def test_lio_keeps_registrations_unless_its_file_is_lost(lab: Cluster, keeps: bool) -> None:
+def test_a_target_that_forgets_at_its_restart_is_found(lab: Cluster, keeps: bool) -> None:
+    """LIO keeps them in a file, which may be lost."""
     empty(lab.n1, lab.n1.disk("e"))
 
     def restart() -> None:
