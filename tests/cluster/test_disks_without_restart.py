@@ -81,7 +81,7 @@ def test_a_disk_that_hangs_and_keeps_the_cluster_from_fencing_is_removed(two: Pa
     heard = {"n1": len(two["n1"].syslog())}
     refused = _disks(two, "remove", new, "--timeout=5")
     assert {it["code"] for it in refused["problems"]} == {"node-not-fenced-yet", "disk-unexamined"}
-    removed = _disks(two, "remove", new, "--timeout=5", "--settle=200", "--force")
+    removed = _disks(two, "remove", new, "--timeout=5", "--wait=200", "--force")
     assert removed["found"]["done"], removed
     assert "not-left" in [it["code"] for it in removed["warnings"]]
     steps.wait_for_take_over(two, "n1", "n2")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fence_pr.option_table import ACTIONS, BOOLEAN, FLAG, OPTIONS, Option
-from fence_pr.tool import options as tool
+from fence_pr.tool import options
+from fence_pr.tool import subcommands as tool
 
 # What the help calls an argument → what stands for it.
 KINDS = {"node": "nodes", "list": "disks", "file": "path", "path": "path"}
@@ -28,7 +29,7 @@ def tool_parts() -> dict[str, list[str]]:
         "subcommands": [f"words=({' '.join(it.name for it in tool.SUBCOMMANDS)})"],
         "arguments": [
             f"{' | '.join(_dashed(option, option.names()))}) {_argument(option)} ;;"
-            for option in tool.all_options()
+            for option in options.all_options()
             if option.kind != FLAG
         ],
         "words": [f"{it.name}) {_words_of(it)} ;;" for it in tool.SUBCOMMANDS],

@@ -8,7 +8,7 @@ import fence_pr
 from fence_pr import option_table
 from fence_pr.guard import options
 from fence_pr.option_table import FLAG
-from fence_pr.tool import options as tool
+from fence_pr.tool import subcommands as tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

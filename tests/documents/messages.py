@@ -11,14 +11,17 @@ from fence_pr.messages import (
     call,
     devices,
     disks,
+    doctor,
     draining,
     fencing,
     guard,
     nodes,
+    preflight,
     registrants,
     sentences,
     tool,
     tool_disks,
+    trial,
 )
 from fence_pr.storage import kernel_status
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 # The most dangerous first.
-ORDER = (fencing, draining, registrants, disks, devices, call, nodes, guard, tool, tool_disks)
+ORDER = (fencing, draining, registrants, disks, devices, call, nodes, guard, tool, tool_disks, doctor, preflight, trial)
 
 _MOST_QUOTED = 160
 

@@ -76,17 +76,25 @@ class Container:
 
     def run(self, argv: Sequence[str], *, check: bool = True, cwd: str = "/") -> subprocess.CompletedProcess[str]:
         """Run a command to its end as root of the container; if `check`, raise CommandFailed unless it succeeds."""
-        namespaces = f"/proc/{self._holder.pid}/ns"
-        enter = ["nsenter", f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid_for_children"]
-        enter += [f"--{name}={namespaces}/{name}" for name in ("net", "ipc", "uts")]
-        chroot = ["chroot", f"{self._top}/root", "env", f"--chdir={cwd}"]
         done = subprocess.run(
-            [*enter, *chroot, *argv],
+            self._command(argv, cwd),
             check=False, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
         )  # fmt: skip
         if check and done.returncode:
             raise CommandFailed("container", list(argv), done)
         return done
+
+    def start(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start a command there, with pipes for what it reads and says."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(self._command(argv, "/"), env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=pipe)
+
+    def _command(self, argv: Sequence[str], cwd: str) -> list[str]:
+        namespaces = f"/proc/{self._holder.pid}/ns"
+        enter = ["nsenter", f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid_for_children"]
+        enter += [f"--{name}={namespaces}/{name}" for name in ("net", "ipc", "uts")]
+        chroot = ["chroot", f"{self._top}/root", "env", f"--chdir={cwd}"]
+        return [*enter, *chroot, *argv]
 
     def stop(self) -> None:
         """End everything in the container and forget what was done."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fence_pr.option_table import FLAG, SELECT
-from fence_pr.tool.options import COMMON, SUBCOMMANDS, Subcommand
+from fence_pr.tool.subcommands import COMMON, SUBCOMMANDS, Subcommand
 from tests.packaging.builds import PROJECT
 
 if TYPE_CHECKING:

@@ -30,6 +30,8 @@ TOOLS = (
     "rpm",
     "rpmlint",
 )
+# What shows a page to a person.
+BROWSER = ("chromium", "fonts-dejavu-core")
 INSTALL = """\
 dpkg --force-depends --force-unsafe-io --path-exclude='/usr/share/doc/*' --path-exclude='/usr/share/locale/*' \
     --install "$0"/*.deb
@@ -47,6 +49,11 @@ def clean() -> Path:
 def tools() -> Path:
     """The tree with what builds and judges packages; raises LabUnavailable."""
     return _tree("package-tools", TOOLS)
+
+
+def browser() -> Path:
+    """The tree with a browser; raises LabUnavailable."""
+    return _tree("browser", BROWSER)
 
 
 def _tree(name: str, wanted: Sequence[str]) -> Path:

@@ -214,5 +214,10 @@ def test_the_guard_has_every_sentence_before_a_disk_can_hang() -> None:
     )
     loaded = run([sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True, text=True).stdout.split()
     names = [path.stem for path in (PROJECT / "lib/fence_pr/messages").glob("[a-z]*.py")]
-    tables = [name for name in names if not name.startswith(("tool", "doctor"))]
+    tables = [name for name in names if not name.startswith(("tool", "doctor", "preflight", "trial"))]
     assert {f"fence_pr.messages.{name}" for name in tables} <= set(loaded)
+
+
+def test_every_table_of_messages_is_in_the_document() -> None:
+    told = {table.__name__ for table in (*documents.ORDER, documents.tables)}
+    assert told == {table.__name__ for table in sentences.tables()}

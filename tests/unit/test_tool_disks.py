@@ -61,7 +61,7 @@ class Site:
 
     def disks(self, *words: str) -> dict[str, Any]:
         """The report of a call."""
-        given = f"--corosync-conf={self.world.conf}", "--settle=1", "--timeout=2"
+        given = f"--corosync-conf={self.world.conf}", "--wait=1", "--timeout=2"
         report = tooling.reported(self._capfd, "disks", *words, *given)
         assert report["found"] is None or max(map(len, tooling.text_of(report))) <= 100
         return report

@@ -20,7 +20,7 @@ from fence_pr import options as agent_options
 from fence_pr.actions.report import Report
 from fence_pr.errors import PathFailure
 from fence_pr.last_action import LastAction
-from fence_pr.tool import metrics, options
+from fence_pr.tool import metrics, options, subcommands
 from tests.model.world import World
 from tests.unit import tool_world, tooling
 
@@ -93,7 +93,7 @@ def test_who_is_shut_out_and_what_is_foreign(world: World, capfd: pytest.Capture
     world.targets[0].register("n1", 0)
     world.targets[0].reserve("n2", world.keys["n2"], 3)
     world.targets[1].type = 0
-    found = collected(world, capfd, options.EXIT_WRONG)
+    found = collected(world, capfd, subcommands.EXIT_WRONG)
     for name, values in {
         "registered": (0, 1), "writable": (0, 1), "reserved": (1, 0), "reservation_type": (3, 0),
         "foreign_keys": (1, 0), "problem": (1, 1),
@@ -106,7 +106,7 @@ def test_who_holds_alone_writes_alone(world: World, capfd: pytest.CaptureFixture
     disk = tool_world.names(world)[0]
     world.targets[0].type = 0
     world.targets[0].reserve(holder, world.keys[holder], 1)
-    found = collected(world, capfd, options.EXIT_WRONG)
+    found = collected(world, capfd, subcommands.EXIT_WRONG)
     assert found[f"disk_writable disk={disk}"] == (holder == "n1")
 
 
@@ -117,7 +117,7 @@ def test_a_disk_that_cannot_be_read_is_told_and_nothing_is_guessed(
         raise PathFailure(world.devices[0].node, command.name, 0)
 
     world.faults[0] = fault
-    found = collected(world, capfd, options.EXIT_UNEXAMINED, "--timeout=1")
+    found = collected(world, capfd, subcommands.EXIT_UNEXAMINED, "--timeout=1")
     disk = tool_world.names(world)[0]
     assert {name: value for name, value in found.items() if disk in name} == {
         f"disk_readable disk={disk}": 0,
@@ -287,6 +287,6 @@ def test_the_service_calls_what_the_tool_understands_and_fails_only_where_it_cou
     program, *words = parser["Service"]["ExecStart"].split()
     assert (program, words.pop()) == ("/usr/sbin/pr_fence", "$OPTIONS")
     called = options.parse([*words, "--output=/elsewhere"])
-    assert (called.name(), called.values["output"]) == (options.METRICS, "/elsewhere")
+    assert (called.name(), called.values["output"]) == (subcommands.METRICS, "/elsewhere")
     assert parser["Service"]["SuccessExitStatus"] == "1 3"
     assert "ProtectProc" not in parser["Service"]

@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from fence_pr import __version__
 from fence_pr.errors import UsageError
-from fence_pr.tool.options import COMMON, EXIT_CALL, SUBCOMMANDS, TOOL, Subcommand, all_options, help_text, parse
+from fence_pr.tool.options import all_options, help_text, parse
+from fence_pr.tool.subcommands import COMMON, EXIT_CALL, SUBCOMMANDS, TOOL, Subcommand
 from tests.unit import tooling
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from fence_pr.errors import Abandoned, NotPermitted, NotSupported, PathFailure
 from fence_pr.storage.device import MULTIPATH, Device
-from fence_pr.tool import disks, options, rights, show_text, terminal
+from fence_pr.tool import disks, rights, show_text, subcommands, terminal
 from fence_pr.tool.cluster import FenceDevice
 from fence_pr.tool.reading import READS, ReadingOnly
 from fence_pr.tool.show import View
@@ -366,14 +366,14 @@ def test_watch_draws_again_and_ends_with_the_last_exit_code(
     monkeypatch.setattr(time, "sleep", sleep)
     arguments = [*tool_world.names(world), f"--corosync-conf={world.conf}", "--watch", "--interval=7", "--json"]
     done = tooling.call(capfd, "show", *arguments)
-    assert (done.code, slept, len(done.out.splitlines())) == (options.EXIT_WRONG, [7.0] * 3, 3)
+    assert (done.code, slept, len(done.out.splitlines())) == (subcommands.EXIT_WRONG, [7.0] * 3, 3)
 
 
 def test_on_a_terminal_watch_draws_over_what_was_there_and_ctrl_c_ends_it() -> None:
     environment = {"TERM": "xterm", "PATH": "/usr/bin:/bin"}
     words = ["show", "/dev/null", "--watch", "--interval=0.1", "--corosync-conf=/no/such/file"]
     # Open to SIGINT even where this run itself ignores it.
-    words = ["--default-signal=INT", str(tooling.PROJECT / options.TOOL), *words]
+    words = ["--default-signal=INT", str(tooling.PROJECT / subcommands.TOOL), *words]
     with pexpect.spawn(
         "/usr/bin/env", words, env=environment, timeout=30, encoding="utf-8", dimensions=(24, 60)
     ) as shell:
@@ -385,4 +385,4 @@ def test_on_a_terminal_watch_draws_over_what_was_there_and_ctrl_c_ends_it() -> N
         rest = shell.read()
         assert "Traceback" not in rest
         shell.wait()
-        assert shell.exitstatus == options.EXIT_WRONG
+        assert shell.exitstatus == subcommands.EXIT_WRONG

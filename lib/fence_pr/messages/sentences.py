@@ -31,6 +31,12 @@ def tables() -> Iterator[ModuleType]:
     from . import doctor
 
     yield doctor
+    from . import preflight
+
+    yield preflight
+    from . import trial
+
+    yield trial
 
 
 def _tables_of_agent() -> Iterator[ModuleType]:

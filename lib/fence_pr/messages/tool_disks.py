@@ -94,7 +94,7 @@ FAILURES = {
     ),
     "step-without-end": (
         "the cluster has not come so far in time: {answer}",
-        "look at it with crm_mon, and try again with a longer --settle",
+        "look at it with crm_mon, and try again with a longer --wait",
         "What was begun was taken back.",
         "The cluster is busy, or a node does not answer.",
         "",

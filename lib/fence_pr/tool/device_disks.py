@@ -70,15 +70,15 @@ class _Change:
         self._configured, self._others = configured, others
         self._names, self._force = tuple(dict.fromkeys(call.words[1:])), call.flag("force")
         self._seconds = call.seconds("timeout")
-        now, settle = time.monotonic(), call.seconds("settle")
+        now, wait = time.monotonic(), call.seconds("wait")
         self._steps: list[Notice] = []
         self._warnings: list[Notice] = []
         self._facts: list[disks.Facts] = []
         self._cluster = DeviceChange(
-            Pacemaker(now + self._seconds * _READ_SHARE + settle),
+            Pacemaker(now + self._seconds * _READ_SHARE + wait),
             configured.name,
             self._steps.append,
-            now + self._seconds * _READ_SHARE + settle * _WAIT_SHARE,
+            now + self._seconds * _READ_SHARE + wait * _WAIT_SHARE,
         )
 
     def carry_out(self) -> Json:

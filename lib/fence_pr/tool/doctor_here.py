@@ -17,10 +17,10 @@ from .doctor_disks import Examiner, Looked
 from .doctor_disks import examine as look_at_disks
 from .doctor_findings import Finding
 from .doctor_status import Status
-from .options import TOOL
 from .reading import ReadingOnly
 from .rights import OF_FILES
 from .sources import Sources, find
+from .subcommands import TOOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import time
 from ..errors import Notice, UsageError
 from .doctor_findings import Finding
 from .doctor_nodes import is_whole
-from .options import DOCTOR, EXIT_FINE, EXIT_UNEXAMINED, EXIT_WRONG, TOOL
+from .subcommands import DOCTOR, EXIT_FINE, EXIT_UNEXAMINED, EXIT_WRONG, TOOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from ..errors import FenceError, Notice, NotPermitted, UsageError
 from ..log import one_line, write_line
 from ..messages import sentences
 from . import report, terminal
-from .options import (
+from .options import help_text, parse, wants_json
+from .subcommands import (
     DISKS,
     DOCTOR,
     EXIT_CALL,
@@ -20,12 +21,10 @@ from .options import (
     EXPLAIN,
     METRICS,
     PLAN,
+    PREFLIGHT,
     REPAIR,
     SHOW,
     TOOL,
-    help_text,
-    parse,
-    wants_json,
 )
 
 TYPE_CHECKING = False
@@ -71,6 +70,9 @@ def _document(call: Call) -> str:
 def _run(call: Call) -> int:
     """Raises UsageError."""
     module = _module(call.name())
+    if call.values.get("other_end"):
+        module.be_other_end(call)
+        return EXIT_FINE
     if not call.values.get("watch"):
         made = examine(call, module)
         if call.name() == REPAIR and made["exit_status"] == EXIT_FINE and not made["found"]["done"]:
@@ -102,6 +104,10 @@ def _module(name: str) -> ModuleType:
         from . import plan
 
         return plan
+    if name == PREFLIGHT:
+        from . import preflight
+
+        return preflight
     if name == REPAIR:
         from . import repair
 
@@ -122,7 +128,9 @@ def _module(name: str) -> ModuleType:
 
 def examine(call: Call, module: ModuleType) -> Json:
     """The whole report. Raises UsageError."""
-    what = in_child(call, module.examine) if "timeout" in call.values else module.examine(call)
+    # A pre-flight has a process for each node, with a limit for each question.
+    here = "timeout" not in call.values or call.name() == PREFLIGHT
+    what = module.examine(call) if here else in_child(call, module.examine)
     return report.complete(call.name(), what, _now(), os.uname().nodename)
 
 
@@ -177,6 +185,8 @@ def tell(call: Call, module: ModuleType, made: Json) -> int:
     style = terminal.style(OUT)
     if call.values.get("output") and made["found"] is not None:
         made = module.write(made, style)
+    if call.values.get("html") and made["found"] is not None:
+        made = module.write(call, made)
     if call.flag("json"):
         lines = [json.dumps(made)]
     elif call.name() == METRICS:
@@ -186,8 +196,8 @@ def tell(call: Call, module: ModuleType, made: Json) -> int:
         lines = [] if call.values["output"] or made["found"] is None else module.text(made["found"], style)
     else:
         told = [] if made["found"] is None else module.text(made["found"], style)
-        # The doctor's text is remarks.
-        remarked = [] if told and call.name() == DOCTOR else remarks(made, style)
+        # Their text is remarks.
+        remarked = [] if told and call.name() in (DOCTOR, PREFLIGHT) else remarks(made, style)
         lines = [*told, *([""] if told and remarked else []), *remarked]
     for line in lines:
         write_line(OUT, line, seconds=None)

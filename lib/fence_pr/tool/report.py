@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .. import __version__
 from ..messages import sentences
-from .options import EXIT_CALL, EXIT_FINE, EXIT_UNEXAMINED, EXIT_WRONG, TOOL
+from .subcommands import EXIT_CALL, EXIT_FINE, EXIT_UNEXAMINED, EXIT_WRONG, TOOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

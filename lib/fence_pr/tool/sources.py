@@ -10,7 +10,7 @@ from ..errors import DeviceRefused, FenceError, Notice, UsageError
 from ..record import Record
 from ..storage import device
 from .cluster import FenceDevice, fence_devices
-from .options import KEYS
+from .subcommands import KEYS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,90 @@
+"""What a pre-flight tries only where the operator does his part: a new login, and a restart of the target."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+from ..errors import FenceError
+from ..storage.snapshot import TYPE_NAMES
+from .preflight_bench import Outcome, failed, passed, warned
+from .preflight_hand import DONE
+from .preflight_stream import OK
+from .preflight_write import told
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .preflight_bench import Bench, Party
+
+# A target that comes back is found by the initiator within its replacement time, two minutes by default.
+_BACK_SECONDS = 150.0
+_PAUSE_SECONDS = 0.5
+
+
+def relogin(command: str) -> Callable[[Bench], Outcome]:
+    """The step in which the operator's command makes this node's connection anew."""
+
+    def step(bench: Bench) -> Outcome:
+        one, kind = bench.one, bench.usual_type()
+        one.register()
+        one.must("reserve", key=one.key, kind=kind)
+        if ended := _run(command):
+            return failed("operators-command-failed", command=command, answer=ended)
+        _come_back(one)
+        said = one.must("read")
+        if one.key not in said["keys"] or said["type"] != kind:
+            return failed("registrations-forgotten", key=one.key, answer=told(said))
+        # Not by its writes alone: LIO lets those of the same initiator's new session through.
+        answer, _ = bench.write(one)
+        is_own = one.ask("register", old=one.key, key=one.key)["outcome"] == DONE
+        if is_own and answer == OK:
+            return passed("session-keeps-its-key")
+        return warned("session-is-another", answer=answer)
+
+    return step
+
+
+def restart(command: str) -> Callable[[Bench], Outcome]:
+    """The step in which the operator's command restarts the target, as a power loss would."""
+
+    def step(bench: Bench) -> Outcome:
+        one, kind = bench.one, bench.usual_type()
+        one.register()
+        one.must("reserve", key=one.key, kind=kind)
+        if ended := _run(command):
+            return failed("operators-command-failed", command=command, answer=ended)
+        for party in bench.parties():
+            _come_back(party)
+        said = one.must("read")
+        if one.key not in said["keys"] or said["type"] != kind:
+            return failed("registrations-forgotten", key=one.key, answer=told(said))
+        answer, _ = bench.write(one)
+        if answer != OK:
+            return warned("session-is-another", answer=answer)
+        if bench.other and bench.write(bench.other)[0] == OK:
+            return failed("write-let-through", writer=bench.other.name, type=TYPE_NAMES[kind])
+        return passed("registrations-outlive-a-restart", type=TYPE_NAMES[kind])
+
+    return step
+
+
+def _run(command: str) -> str:
+    """How it ended, "" if well. It may ask the operator on the terminal, and takes the time that it takes."""
+    done = subprocess.run(["/bin/sh", "-c", command], check=False, stdout=2)
+    return f"it ended with {done.returncode}" if done.returncode else ""
+
+
+def _come_back(party: Party) -> None:
+    """Open the disk again. Raises FenceError if it does not come back."""
+    until = time.monotonic() + _BACK_SECONDS
+    while True:
+        try:
+            party.open()
+        except FenceError as error:
+            if time.monotonic() > until or error.code.startswith("other-node"):
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
