@@ -120,7 +120,8 @@ def test_the_doctor_says_of_each_fault_the_cause_first(watched: PacemakerCluster
             print(f"{time.monotonic() - began:.1f} s: {fault.what}\n    {said[fault.what]}")
     assert said == {fault.what: fault.line for fault in FAULTS}
     assert [watched.reservation(disk).keys for disk in watched.setup.disks] == before
-    assert examined(watched, WITH)["exit_status"] == 0
+    # On a busy machine Pacemaker's tools, or n2, may not answer in time right after all that.
+    watched.until(lambda: examined(watched, WITH)["exit_status"] == 0, "nothing is wrong any more")
 
 
 @pytest.mark.promise(6)
