@@ -106,7 +106,6 @@ def few_descriptors(disks: ManyDisks) -> None:
     before = disks.states()[: len(SOME)]
     end = Limits(files=TOO_FEW_FILES, hard_files=TOO_FEW_FILES).run(disks, "n1", "off", "n2", SOME, power_timeout="10")
     assert (end["returncode"], "this process may not have more files open" in end["stderr"]) == (1, True), end
-    assert "nothing was changed on any disk" in end["stderr"]
     assert disks.states()[: len(SOME)] == before
     end = Limits(files=TOO_FEW_FILES, hard_files=LUNS).run(disks, "n1", "off", "n2", SOME)
     assert (end["returncode"], end["stderr"]) == (0, ""), end

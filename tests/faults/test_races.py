@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Duelling = TypeVar("Duelling", bound="CaseDisks")
 NO_VERSIONS: Mapping[str, Agent] = {}
-DUELS = 200 if LONG_FORM else 50 if CI_FORM else 30 if PROOF_FORM else 20
+DUELS = 200 if LONG_FORM else 50 if CI_FORM or PROOF_FORM else 20
 LOADED_DUELS = int(DUELS * SHARE)
 DUELS_OF_VERSIONS = 200 if LONG_FORM else 20
 # One node may be so much earlier than the other: about as long as an agent takes to come to the first disk.
