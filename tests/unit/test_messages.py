@@ -14,6 +14,7 @@ import pytest
 from fence_pr.errors import FenceError, Notice, PathFailure, ReservationError
 from fence_pr.messages import sentences
 from tests import told
+from tests.documents import messages
 from tests.documents.commands import PROJECT
 
 if TYPE_CHECKING:
@@ -219,5 +220,5 @@ def test_the_guard_has_every_sentence_before_a_disk_can_hang() -> None:
 
 
 def test_every_table_of_messages_is_in_the_document() -> None:
-    told = {table.__name__ for table in (*documents.ORDER, documents.tables)}
+    told = {table.__name__ for table in (*messages.ORDER, messages.tables)}
     assert told == {table.__name__ for table in sentences.tables()}
