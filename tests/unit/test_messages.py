@@ -220,5 +220,5 @@ def test_the_guard_has_every_sentence_before_a_disk_can_hang() -> None:
 
 
 def test_every_table_of_messages_is_in_the_document() -> None:
-    told = {table.__name__ for table in (*messages.ORDER, messages.tables)}
-    assert told == {table.__name__ for table in sentences.tables()}
+    in_document = {table.__name__ for table in messages.ORDER} | {"fence_pr.messages.answers"}
+    assert in_document == {table.__name__ for table in sentences.tables()}
