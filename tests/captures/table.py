@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LUNS = "ab"
 FOREIGN = 0xBAD
 COLUMNS = 100
+_ERASED = "\x1b[K"  # what progress stands in front of, until there is more
 _DEVICE = """\
 <primitive id="shared-disks" class="stonith" type="fence_pr_ioctl">
   <instance_attributes id="options"><nvpair id="devices" name="devices" value="{devices}"/></instance_attributes>
@@ -68,7 +69,8 @@ class Capture:
         command = ["python3", "-c", _ON_A_TERMINAL, f"/project/{program}", *words]
         done = node.run(command, env={"CIB_file": CIB, "TERM": "xterm"}, cwd="/", timeout=LIMIT_SECONDS)
         assert done.returncode == self.code, done
-        return done.stdout.replace("\r\n", "\n").rstrip("\n").split("\n")
+        lines = done.stdout.replace("\r\n", "\n").rstrip("\n").split("\n")
+        return [line.rpartition(_ERASED)[2] for line in lines]
 
 
 def same(line: str) -> str:
@@ -76,6 +78,11 @@ def same(line: str) -> str:
     for pattern, shown in _DIFFERS:
         line = pattern.sub(shown, line)
     return line
+
+
+def _empty(lab: Cluster) -> None:
+    """Nobody is registered."""
+    del lab
 
 
 def _joined(lab: Cluster) -> None:
@@ -97,6 +104,10 @@ def _fenced(lab: Cluster) -> None:
 CAPTURES = (
     Capture("show", "pr_fence show: two nodes are registered on two disks, on one of which a key stands that is no"
             " node's", "pr_fence show", "n1", _with_a_foreign_key, 1),
+    Capture("doctor", "pr_fence doctor: the fence device lacks provides=unfencing, with what shows it, its cause and"
+            " what to do; then what else is to know", "pr_fence doctor", "n1", _joined, 1),
+    Capture("preflight", "pr_fence preflight: what one disk says of itself, as PASS and WARN",
+            "pr_fence preflight {disk}", "n1", _empty, 0),
     Capture("plan", "pr_fence plan off n2: the step on each disk, and the verdict", "pr_fence plan off n2", "n1",
             _joined, 0),
     Capture("repair", "pr_fence repair clear: refused, because a fence device names the disk and nodes are registered",
