@@ -135,6 +135,14 @@ FAILURES = {
         " without a reboot, while something still uses the disk.",
         "Reboot this node. Or end what uses the disk, if nothing is left to be written.",
     ),
+    "held-back": (
+        "this node had registered here and has been kept out since; another disk is in use or does not answer",
+        "reboot this node",
+        "`on` presumes a reboot. Where nothing uses a disk it does without, but what this disk shows decides about"
+        " others: so it is left as it is until these are let in, too.",
+        "This node was fenced, and `on` was run without a reboot. Another disk is in use, or `on` failed there.",
+        "Reboot this node. Or do what is said of the other disks, and run `on` again.",
+    ),
     "held-by-one": (
         "the reservation in force is {type}, held with key {holder_key}: only its holder can write",
         _SINGLE_HINT,
