@@ -131,7 +131,7 @@ class Fencing(Record):
         if left and request.drains:
             from . import drain
 
-            left = drain.not_drained(self.job, left)
+            left = drain.not_drained(self.job, left, [it.device for it in left if self._was_left_to_another(it)])
         unaborted = len(left)
         self.job.wait(max(request.power_wait, request.settle_time if unaborted else 0.0))
         if unaborted:
@@ -139,8 +139,8 @@ class Fencing(Record):
             self.job.warn(Notice("abort-missing", fields))
 
     def _was_left_to_another(self, disk: SharedDisk) -> bool:
-        """Whether the victim's key went while this call looked, but not by it: with or without abort nobody knows."""
-        return not disk.disk.removed and not set(self.victim.all_keys()).isdisjoint(disk.snapshot.keys)
+        """Whether a key of the victim went meanwhile, and not by this call: with abort or without nobody knows."""
+        return not disk.disk.removed.issuperset(set(self.victim.all_keys()).intersection(disk.snapshot.keys))
 
     def prove(self, devices: Sequence[Device], disks: list[SharedDisk], verdict: str) -> Report:
         """Read every disk once more, after the last step, and judge by that alone."""
