@@ -160,9 +160,11 @@ def test_who_did_not_remove_the_key_resets_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(4)
+@pytest.mark.parametrize("abort", ["auto", "require"])
 def test_a_key_that_goes_before_the_preempt_was_removed_by_another_and_its_writes_are_waited_for(
-    tmp_path: Path,
+    tmp_path: Path, abort: str
 ) -> None:
+    """Where the abort is required that is a failure, as where the preempt itself comes too late."""
     world = registered(tmp_path)
     target, reads = world.targets[0], 0
 
@@ -173,8 +175,13 @@ def test_a_key_that_goes_before_the_preempt_was_removed_by_another_and_its_write
             target.preempt("n3", world.keys["n3"], world.keys["n2"], 3)
 
     world.faults[0] = faster
-    report = world.run("n1", "off", "n2", abort="auto", settle_time=3.0)
-    assert (report.verdict, world.changes()) == ("Powered OFF", [])
+    report = world.run("n1", "off", "n2", abort=abort, settle_time=3.0)
+    assert world.changes() == []
+    if abort == "require":
+        assert "another node removed the key meanwhile; the key is gone, but writes that" in problems(report)
+        assert world.run("n1", "off", "n2", abort=abort).verdict == "Already OFF"
+        return
+    assert report.verdict == "Powered OFF"
     (note,) = warnings(report)
     assert MISSING in note
     assert world.nodes["n1"].slept == [3.0]

@@ -6,7 +6,8 @@ decides alone, whoever loses there touches no other.
 
 from __future__ import annotations
 
-from ..errors import DiskNotAsAsked, FenceError, Notice
+from ..errors import ABORTING, DiskNotAsAsked, FenceError, Notice
+from ..option_table import ABORT_REQUIRE
 from ..record import Record
 from ..storage.snapshot import SINGLE_HOLDER_TYPES, Snapshot
 from . import explained, plan
@@ -118,6 +119,8 @@ class Fencing(Record):
         """Take the plan's steps on one disk, to the end. Raises FenceError."""
         assert disk.own_key
         snapshot = drive(self.job, disk.disk, disk.own_key, lambda now, _before: self._next_step(disk, now))
+        if self.job.request.abort == ABORT_REQUIRE and self._was_left_to_another(disk):
+            raise DiskNotAsAsked("abort-required", operation=ABORTING, answer=Notice("left-to-another", {}).pack())
         if not set(self.victim.all_keys()).isdisjoint(disk.snapshot.keys):
             from . import written
 

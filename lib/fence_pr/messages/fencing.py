@@ -347,6 +347,7 @@ STEPS = {
     "preempting-without-abort": "{step}, without abort: {answer}",
     "preempting-former-key": "{step}, this node's former key",
     "abort-not-wanted": "abort=never",
+    "left-to-another": "another node removed the key meanwhile",
     "abort-avoided": "'off' preempts without abort there: {answer}",
     "nexus-untold": "{answer}; whether this node is registered over its path is not told",
     "written-untold": "{answer}; whether the target has written that down is not told",
