@@ -5,9 +5,6 @@ from __future__ import annotations
 TITLE = "Fencing: what the disks say"
 INTRO = "Every disk could be asked, and what it says is not what was asked for."
 
-_ACCEPTED_WRITES = "{answer}; the key is gone, but writes that the disk had accepted may still land"
-_ACCEPTED_MEANING = "The node is fenced, but no answer to preempt-and-abort said that the abort is done."
-_ACCEPTED_CAUSE = "The answer was lost on the way, or another node was faster."
 _SINGLE_CAUSE = "Some other program holds the disk for one node alone."
 _SINGLE_HINT = "release it where it is held; if that machine is gone for good, clear the disk (see procedures.md)"
 _SINGLE_REMEDY = (
@@ -195,13 +192,6 @@ FAILURES = {
         "Preempt-and-abort on Linux's own SCSI target can take down the session of the node that sends it.",
         "Set `abort=auto`, which preempts without abort there and waits `settle_time`.",
     ),
-    "abort-required": (
-        _ACCEPTED_WRITES,
-        "wait until they have landed, or set abort=auto",
-        f"{_ACCEPTED_MEANING} With `abort=require` that is a failure.",
-        _ACCEPTED_CAUSE,
-        "Wait longer than the disk takes for a write; the next `off` finds the node fenced.",
-    ),
     "on-elsewhere": (
         "'on' registers the node it runs on; this is {local}, not {node}",
         "run it on {node}",
@@ -279,13 +269,6 @@ WARNINGS = {
         _UNWRITTEN_CAUSE,
         _UNWRITTEN_REMEDY,
     ),
-    "abort-unconfirmed": (
-        _ACCEPTED_WRITES,
-        "set settle_time longer than the disk takes for a write",
-        _ACCEPTED_MEANING,
-        _ACCEPTED_CAUSE,
-        "None, if the writes cannot harm. `abort=require` makes this a failure.",
-    ),
     "abort-missing": (
         "{unaborted} of {disks} disks: no abort confirmed; waited {seconds:g} s (settle_time), but slower writes"
         " accepted before may still land",
@@ -347,7 +330,6 @@ STEPS = {
     "preempting-without-abort": "{step}, without abort: {answer}",
     "preempting-former-key": "{step}, this node's former key",
     "abort-not-wanted": "abort=never",
-    "left-to-another": "another node removed the key meanwhile",
     "abort-avoided": "'off' preempts without abort there: {answer}",
     "nexus-untold": "{answer}; whether this node is registered over its path is not told",
     "written-untold": "{answer}; whether the target has written that down is not told",
