@@ -131,7 +131,7 @@ class ModelDisk:
 
     def __init__(self, device: Device, send: Send) -> None:
         self.device, self.registered, self.aborted, self._send = device, False, True, send
-        self.removed = False
+        self.removed: frozenset[int] = frozenset()
         self.joined = False
         self._last: Snapshot | None = None
 

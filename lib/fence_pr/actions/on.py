@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .report import Outcome
 
 
-_NOT_REBOOTED = "not-rebooted"
+_NOT_REBOOTED, _HELD_BACK = "not-rebooted", "held-back"
 
 
 def on(job: Job) -> Report:
@@ -43,7 +43,7 @@ def on(job: Job) -> Report:
                 raise
         else:
             due = [it for it in devices if _is_due(outcomes.get(it.name), is_new=tried.get(it.name) != it)]
-            outcomes.update(_unfence_all(job, due, me, pasts))
+            outcomes = _unfence_all(job, due, me, pasts, outcomes)
             tried.update((it.name, it) for it in due)
             if not attempts_left or not any(_is_due(outcomes[it.name]) for it in devices):
                 break
@@ -53,21 +53,37 @@ def on(job: Job) -> Report:
     return Report.of(devices, [outcomes[it.name] for it in devices], "Powered ON")
 
 
-def _unfence_all(job: Job, devices: list[Device], me: Registrant, pasts: dict[str, _Past]) -> dict[str, Outcome]:
-    """All at once. Where it is in doubt whether this node was fenced, the other disks decide: if one says so it was."""
+def _unfence_all(
+    job: Job, devices: list[Device], me: Registrant, pasts: dict[str, _Past], before: dict[str, Outcome]
+) -> dict[str, Outcome]:
+    """All at once; what came of these, and what had come of the others `before`. Disks from which this node's key is
+    gone are first held back, all of them, and let it in when it is known what the others show.
+    """
 
     def unfence(devices: list[Device]) -> dict[str, Outcome]:
         done = job.on_each(lambda it: _unfence(job, it, me, pasts.setdefault(it.name, _Past())), devices)
         return dict(zip((it.name for it in devices), done))
 
-    found = unfence(devices)
-    refused = [name for name, it in found.items() if isinstance(it, FenceError) and it.code == _NOT_REBOOTED]
-    doubted = [it for it in devices if it.name in refused and pasts[it.name].doubted]
-    if not doubted or len(doubted) < len(refused):
-        return found
-    for device in doubted:
-        pasts[device.name].waived = True
-    return {**found, **unfence(doubted)}
+    found = {**before, **unfence(devices)}
+    failed = {name: it.code for name, it in found.items() if isinstance(it, FenceError)}
+    held = [name for name, code in failed.items() if code in (_NOT_REBOOTED, _HELD_BACK)]
+    waived = _let_in({name: pasts[name] for name in held}, all_tell=len(held) == len(failed))
+    for name in waived:
+        pasts[name].waived = True
+    return {**found, **unfence([it for it in devices if it.name in waived])}
+
+
+def _let_in(held: dict[str, _Past], *, all_tell: bool) -> list[str]:
+    """Which of the disks from which this node's key is gone may have it nevertheless. Where one that is used may have
+    lost it without a fencing, any other decides: if that shows a fencing it is kept as it is, for the next call to see.
+
+    all_tell: whether of all other disks it is known that they do not show one
+    """
+    used = [it for it in held.values() if it.used]
+    if any(not it.doubted for it in used):
+        return [name for name, it in held.items() if not it.used]
+    is_shown = used and any(not it.doubted for it in held.values())
+    return [*held] if all_tell and not is_shown else []
 
 
 def _is_due(outcome: Outcome | None, *, is_new: bool = False) -> bool:
@@ -82,13 +98,14 @@ class _Past:
 
     read    what it read last
     joined  as for `plan.on`
+    used    whether something may still write to it
     doubted  whether a missing key may mean a fencing, or a restart of the target
-    waived  whether it is taken for a restart
+    waived  whether this node is let in nevertheless
     """
 
     read: Snapshot | None = None
     joined: Snapshot | None = None
-    doubted = waived = False
+    used = doubted = waived = False
 
 
 def _unfence(job: Job, device: Device, me: Registrant, past: _Past) -> Snapshot:
@@ -132,21 +149,24 @@ def _not_rebooted(job: Job, disk: Disk, now: Snapshot, me: Registrant, past: _Pa
     """What this node had written to the disk before it was fenced, and has not landed, would land over newer data.
 
     Only since it was started can it have written, so only what it has registered since then counts. A target that
-    keeps nothing over a restart loses registrations without any fencing: there it is in doubt.
+    keeps nothing over a restart loses registrations without any fencing: there it is in doubt, as where nobody can say.
     """
     registered = job.nodes.registered_if_readable(disk.device)
-    if not registered or not plan.was_fenced(now, (registered.key, me.key)):
-        return None
-    users = job.here.users(disk.device)
-    try:
-        if not users or past.waived:
-            return None
-        past.doubted = not disk.capabilities().persistence_active
-    except ReservationError:
+    if past.waived or not registered or not plan.was_fenced(now, (registered.key, me.key)):
         return None
     if _is_registered_otherwise(disk, me):
         return None
-    return Refused(Notice(_NOT_REBOOTED, {"users": [it.pack() for it in users]}))
+    users = job.here.users(disk.device)
+    past.used, past.doubted = bool(users), not _keeps(job, disk)
+    return Refused(Notice(_NOT_REBOOTED, {"users": [it.pack() for it in users]}) if users else Notice(_HELD_BACK, {}))
+
+
+def _keeps(job: Job, disk: Disk) -> bool:
+    """Whether the target says that it keeps registrations over a restart."""
+    try:
+        return job.persistently(disk.capabilities, only_of_target=True).persistence_active
+    except ReservationError:
+        return False
 
 
 def _is_registered_otherwise(disk: Disk, me: Registrant) -> bool:

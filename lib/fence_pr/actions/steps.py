@@ -193,7 +193,7 @@ def _preempt(
                 unclear.append(error)
             raise
     unconfirmed.pop(step.victim, None)
-    disk.removed = True
+    disk.removed |= {step.victim}
 
 
 def _preempt_without_abort(job: Job, disk: Disk, own_key: int, step: plan.Preempt, why: Notice) -> None:

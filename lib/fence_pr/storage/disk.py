@@ -45,7 +45,7 @@ class Disk(abc.ABC):
 
     registered  whether every live path of this node was registered through this object
     aborted     whether the commands of every victim were ended, as far as this object preempted any
-    removed     whether the target answered a preempt through this object with success
+    removed     the keys whose preempt through this object the target answered with success
     blindly     whether a key was replaced that the disk told nobody of
     joined      whether this node may have got a registration through this object, or have been seen to have one: a
                 REGISTER that adds one was sent, and the answer does not prove that it came to nothing
@@ -55,7 +55,7 @@ class Disk(abc.ABC):
         self.device = device
         self.registered = False
         self.aborted = True
-        self.removed = False
+        self.removed: frozenset[int] = frozenset()
         self.blindly = False
         self.joined = False
 
