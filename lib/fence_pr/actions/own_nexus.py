@@ -73,13 +73,15 @@ def refusal(job: Job, disk: SharedDisk, *, ask: bool) -> DiskNotAsAsked | None:
     """
     own_key = disk.own_key
     assert own_key
+    code = "own-key-stale"
     try:
         told = _told(job, disk, own_key)
-        if told or (told is None and not ask):
-            return None
-        job.persistently(lambda: disk.disk.ask_registered(own_key))
+        if told is False or (told is None and ask):
+            job.persistently(lambda: disk.disk.ask_registered(own_key))
+        code = "own-key-unheeded"
+        job.persistently(lambda: disk.disk.ask_heeded(own_key))
     except Conflict as refused:
-        return _stale(job, disk, refused)
+        return _stale(job, disk, code, refused)
     except ReservationError as error:
         _say(job, disk, error)
     return None
@@ -95,16 +97,18 @@ def _told(job: Job, disk: SharedDisk, own_key: int) -> bool | None:
         return None
 
 
-def _stale(job: Job, disk: SharedDisk, refused: Conflict) -> DiskNotAsAsked | None:
-    """If the key is not listed any more this node has been fenced, or another one is faster: the plan says it."""
+def _stale(job: Job, disk: SharedDisk, code: str, refused: Conflict) -> DiskNotAsAsked | None:
+    """If the key is not listed any more this node has been fenced, or another one is faster: the plan says it. Who
+    holds the reservation by now is refused the question, and nothing else.
+    """
     try:
         now = disk.disk.snapshot()
     except ReservationError as error:
         _say(job, disk, error)
         return None
-    if disk.own_key not in now.keys:
+    if disk.own_key not in now.keys or (code == "own-key-unheeded" and now.holder == disk.own_key):
         return None
-    return not_as_asked("own-key-stale", now, own_key=disk.own_key, last_answer=refused.notice().pack())
+    return not_as_asked(code, now, own_key=disk.own_key, last_answer=refused.notice().pack())
 
 
 def _say(job: Job, disk: SharedDisk, error: FenceError) -> None:
