@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fencing.agent import fail, key, run, succeed
+from tests.fencing.agent import WERO, fail, key, run, succeed
 from tests.fencing.sessions import log_in_anew
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def forgotten(lab: Cluster) -> None:
     """LIO has forgotten that n1 is registered on LUN c, which n1 finds out when it writes there."""
     two_registrations(lab)
     assert lab.n1.pr("c", "register", N1, ANOTHER) == 0
-    assert lab.n1.pr("c", "preempt", ANOTHER, N1, 3) == 0
+    assert lab.n1.pr("c", "preempt", ANOTHER, N1, WERO) == 0
+    lab.n1.drain("c")
     assert lab.n1.pr("c", "register", ANOTHER, N1) == 0
     assert lab.reservation("c").keys == {"n3": N3, "n1": N1}
     assert lab.n1.write("c") != lab.n1.write("b") == "ok"

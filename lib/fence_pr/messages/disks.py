@@ -36,9 +36,9 @@ FAILURES = {
         "this node's key {own_key} is registered, and the target refuses this node as if it were not: it can fence"
         " nobody there, and not write[; the disk is in use: {users}]",
         "end what uses the disk here, and run 'on' here (stonith_admin --unfence=NODE)",
-        "`off` changes nothing then: it could win one disk and be stopped at the next. `on` must register this node"
-        " anew, which it does only where nothing here uses the disk.",
-        "LIO has one mark for all sessions of an initiator, and clears it when the registration of any former one ends"
+        "`off` changes nothing then: it could be stopped half-way. `on` registers this node anew where nothing here"
+        " uses the disk.",
+        "LIO has one mark for all sessions of an initiator, and clears it when the registration of a former one ends"
         " ([storage.md](storage.md)).",
         "Run `on` here. Does it say that the disk is in use: end that first, or reboot.",
     ),
