@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from ..errors import DevicesRefused, DiskNotAsAsked, FenceError, Notice, ReservationError
-from ..files import what_failed
+from ..errors import DevicesRefused, FenceError, Notice, ReservationError
 from ..storage.device import MULTIPATH
-from . import explained, plan
+from . import explained, plan, renewal
 from .plan import Refused
 from .registrants import packed
 from .report import Report
 from .shared_disk import SharedDisk, not_as_asked
-from .steps import drive
+from .steps import drive, save
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,14 +126,9 @@ def _unfence(job: Job, device: Device, me: Registrant, past: _Past) -> Snapshot:
         past.joined = past.read if disk.joined else past.joined
     if device.kind == MULTIPATH:
         job.here.tell_multipathd(device.map_name, me.key, job.warn)
-    try:
-        job.here.save(device, me)
-    except OSError as error:
-        raise DiskNotAsAsked(
-            "state-file-unwritable", operation="write", folder=job.here.state_folder, answer=what_failed(error)
-        ) from error
+    save(job, device, me)
     told = job.told(disk)
-    snapshot = _without_former_keys(job, disk, snapshot, told, me)
+    snapshot = renewal.renewed(job, disk, _without_former_keys(job, disk, snapshot, told, me), me)
     _remember(job, disk, known, told, me, snapshot)
     shared = SharedDisk(device, me.key, disk, snapshot, known, told)
     if strangers := explained.standing(shared, one_is_unknown=job.nodes.one_is_unknown([device])):
@@ -208,7 +202,13 @@ def _without_former_keys(job: Job, disk: Disk, snapshot: Snapshot, told: Told, m
         and (hosts := (told or {}).get(key))
         and hosts <= own_hosts
     ]
+    needed = [key for key in former if me.key != snapshot.holder and any(it.depends_on(key) for it in disk.paths())]
+    if needed and (users := job.here.users(disk.device)):
+        why = Notice("former-key-needed", {"keys": needed, "users": [it.pack() for it in users]})
+        job.warn(why.about(disk.device.label()))
+        former = [key for key in former if key not in needed]
     for key in former:
+        snapshot = renewal.renewed(job, disk, snapshot, me)  # else the removal of the one before keeps it from this one
         step = plan.Preempt(key, snapshot.type)
         fields = {"disk": disk.device.label(), "step": step.told(me.key).pack()}
         job.say(Notice("preempting-former-key", fields))

@@ -77,15 +77,15 @@ def refusal(job: Job, disk: SharedDisk, *, ask: bool, untold: DiskNotAsAsked | N
     """
     own_key = disk.own_key
     assert own_key
+    code = "own-key-stale"
     try:
         told = _told(job, disk, own_key)
-        if told:
-            return None
-        if told is None and not ask:
-            return untold
-        job.persistently(lambda: disk.disk.ask_registered(own_key))
+        if told is False or (told is None and ask):
+            job.persistently(lambda: disk.disk.ask_registered(own_key))
+        code = "own-key-unheeded"
+        job.persistently(lambda: disk.disk.ask_heeded(own_key))
     except Conflict as refused:
-        return _stale(job, disk, refused, untold)
+        return _stale(job, disk, code, refused, untold)
     except ReservationError as error:
         _say(job, disk, error)
         return untold
@@ -102,16 +102,20 @@ def _told(job: Job, disk: SharedDisk, own_key: int) -> bool | None:
         return None
 
 
-def _stale(job: Job, disk: SharedDisk, refused: Conflict, untold: DiskNotAsAsked | None) -> DiskNotAsAsked | None:
-    """If the key is not listed any more this node has been fenced, or another one is faster: the plan says it."""
+def _stale(
+    job: Job, disk: SharedDisk, code: str, refused: Conflict, untold: DiskNotAsAsked | None
+) -> DiskNotAsAsked | None:
+    """If the key is not listed any more this node has been fenced, or another one is faster: the plan says it. Who
+    holds the reservation by now is refused the question, and nothing else.
+    """
     try:
         now = disk.disk.snapshot()
     except ReservationError as error:
         _say(job, disk, error)
         return untold
-    if disk.own_key not in now.keys:
+    if disk.own_key not in now.keys or (code == "own-key-unheeded" and now.holder == disk.own_key):
         return None
-    return not_as_asked("own-key-stale", now, own_key=disk.own_key, last_answer=refused.notice().pack())
+    return not_as_asked(code, now, own_key=disk.own_key, last_answer=refused.notice().pack())
 
 
 def _say(job: Job, disk: SharedDisk, error: FenceError) -> None:

@@ -36,6 +36,15 @@ if TYPE_CHECKING:
         def carry_out(self, operation: str, command: Callable[..., None], *values: int) -> None:
             """Send a command of this name: a function of a descriptor and values."""
 
+        def depends_on(self, key: int) -> bool:
+            """Whether this nexus would not be heeded any more if the registrations with `key` were removed."""
+
+        def ask_heeded(self, own_key: int) -> None:
+            """As `Disk.ask_heeded`."""
+
+        def renew(self, own_key: int) -> None:
+            """End the registration that this very nexus must have, and add it again. Raises Conflict if it has not."""
+
     # Called with a key that this nexus has: raises FenceError if it must not be replaced.
     Judge = Callable[[int], None]
 
@@ -102,6 +111,13 @@ class Disk(abc.ABC):
     @abc.abstractmethod
     def ask_registered(self, key: int) -> None:
         """The same, asked by REGISTER from the key to itself, which changes nothing; raises Conflict if it is not."""
+
+    def ask_heeded(self, own_key: int) -> None:  # noqa: ARG002 - for targets that may forget it
+        """Raises Conflict if this node is registered, and the target refuses it as if it were not. Changes nothing.
+
+        None also where nobody has to ask, or can. May raise what a reserve may.
+        """
+        return
 
     @abc.abstractmethod
     def reserve(self, own_key: int, reservation_type: int) -> None:
