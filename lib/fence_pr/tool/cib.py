@@ -117,9 +117,21 @@ def released(text: str, name: str) -> str:
 
 def is_held(text: str, name: str) -> bool:
     """Whether a call has left something behind that must be taken back."""
-    tree = tree_of(text)
-    kept = any(it.get("id") == f"{name}-{_HELD}" for it in tree.iter("meta_attributes"))
-    return kept or any(_pins(it, name) for it in tree.iterfind("configuration/constraints"))
+    pinned = any(_pins(it, name) for it in tree_of(text).iterfind("configuration/constraints"))
+    return pinned or is_in_maintenance(text, name)
+
+
+def is_in_maintenance(text: str, name: str) -> bool:
+    """Whether a call holds the fence device, or has left it held."""
+    return any(it.get("id") == f"{name}-{_HELD}" for it in tree_of(text).iter("meta_attributes"))
+
+
+def is_unfinished(text: str, name: str) -> bool:
+    """Whether a call was ended before all of it was done: something is held, or nodes have the digests of two lists of
+    disks.
+    """
+    entries = [[it for it in value.split(",") if it.startswith(f"{name}:")] for value in digests(text).values()]
+    return is_held(text, name) or any(len(it) > 1 for it in entries)
 
 
 def _let_go(element: Element, name: str) -> None:
