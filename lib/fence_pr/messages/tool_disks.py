@@ -118,7 +118,7 @@ FAILURES = {
     "node-shut-out-elsewhere": (
         "these nodes are registered there, and not on other disks of fence device {name}: {nodes}",
         "reboot each of them and start the cluster there, or have it leave the disk ('pr_fence repair leave')",
-        "The cluster may take such a node for fenced, and would not fence it on this disk as well: it could write there.",
+        "The cluster may take such a node for fenced, and would not fence it here as well: it could write there.",
         "The node was fenced before this disk was added, or while it was.",
         "",
     ),
