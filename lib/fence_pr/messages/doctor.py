@@ -304,6 +304,13 @@ WARNINGS = {
         "The cluster does not run here, or this user may not ask it.",
         "",
     ),
+    "history-unread": (
+        "which fencings failed could not be read: {answer}",
+        "look at it with 'stonith_admin --history'",
+        "What fencing did last is not known.",
+        "The cluster's fencer did not answer in time, or just starts.",
+        "",
+    ),
     "node-unasked": (
         "node {node} could not be asked: {answer}",
         "try the command by hand: {command}",

@@ -110,6 +110,8 @@ def parse(xml: bytes) -> Configuration:
         given = {it.name: it for it in cluster.parse(xml)}
     except ElementTree.ParseError as error:
         raise FenceError("cib-unread", program="cibadmin", answer=str(error)) from error
+    if tree.find("configuration") is None:
+        raise FenceError("cib-unread", program="cibadmin", answer="no configuration")
     templates = {it.get("id", ""): it for it in tree.iter("template")}
     devices, resources = [], []
     for primitive in tree.iter("primitive"):
