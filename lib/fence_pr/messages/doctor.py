@@ -32,7 +32,8 @@ FAILURES = {
     "fence-device-banned": (
         "node {node} may not use fence device {device}: the cluster can neither register it nor fence from there",
         "remove the constraint",
-        "A constraint keeps the fence device from the node, with a score of -INFINITY.",
+        "Constraints give the fence device a score below 0 on the node; where symmetric-cluster is false, any that"
+        " allows it there is missing.",
         "A ban was left over, or meant to say on which node its monitor runs.",
         "",
     ),
@@ -63,6 +64,13 @@ FAILURES = {
         "let one fence device name all disks, and list all nodes",
         "The cluster calls the node fenced, and it still writes to those disks.",
         "Two fence devices have disks, or nodes, of their own.",
+        "",
+    ),
+    "level-device-unknown": (
+        "a topology level names {device}, which is no fence device of this cluster[ (did you mean '{near}'?)]",
+        "correct the level",
+        "A level succeeds only if each of its fence devices does, so this one never does.",
+        "The name is misspelt, or the fence device was renamed or removed.",
         "",
     ),
     "fence-devices-without-level": (

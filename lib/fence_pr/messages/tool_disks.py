@@ -33,7 +33,7 @@ FAILURES = {
         "There is nothing to do. Nothing was changed.",
         "It was removed before, or another name was given for a disk that is not there.",
         "Name it as the fence device does. Where a call was ended early this node may still be registered there:"
-        " `pr_fence repair leave` takes it out.",
+        " `pr_fence repair leave DISK` takes it out.",
     ),
     "no-disk-left": (
         "fence device {name} would be left without a disk",
