@@ -202,6 +202,13 @@ FAILURES = {
         " joined between two looks: ask again.",
         "",
     ),
+    "node-names-equal": (
+        "more than one machine takes itself for node {node}",
+        "give each its own host name, and name and address in the nodelist of corosync.conf",
+        "Both register with one key, so fencing one of them would shut both out, or neither.",
+        "The machine was cloned, or corosync.conf names it by an address that both have.",
+        "",
+    ),
     "host-identifiers-equal": (
         "nodes {nodes} are one host to the storage: {value}",
         "give each node its own iSCSI initiator name (/etc/iscsi/initiatorname.iscsi) or NVMe host identifier"

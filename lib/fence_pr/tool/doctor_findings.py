@@ -20,7 +20,8 @@ _MOST_EVIDENCE = 8
 # What explains much else, the worst first. What is in neither list stands between the two.
 CAUSES = (
     "corosync-conf-unreadable", "corosync-conf-missing", "cluster-name-missing", "fencing-disabled",
-    "fence-device-missing", "fence-device-off", "host-identifiers-equal", "cluster-names-differ", "nodelists-differ",
+    "fence-device-missing", "fence-device-off", "node-names-equal",
+    "host-identifiers-equal", "cluster-names-differ", "nodelists-differ",
     "nodelist-orders-differ", "name-leads-elsewhere", "own-keys-equal", "registrations-differ", "unfencing-missing",
     "fence-device-banned", "plug-in-resource", "host-unlisted", "level-device-unknown", "disks-not-covered",
     "fence-devices-without-level", "level-orders-differ", "time-limit-too-short", "node-not-in-nodelist",
