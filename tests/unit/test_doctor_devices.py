@@ -33,6 +33,12 @@ CASES: tuple[tuple[str, tuple[str, ...], dict[str, object], list[str]], ...] = (
     ("only another agent's", (IPMI,), {}, ["fence-device-missing"]),
     ("stopped", (primitive(meta={"provides": "unfencing", "target-role": "Stopped"}),), {}, ["fence-device-off"]),
     ("started", (primitive(meta={"provides": "unfencing", "target-role": "Started"}),), {}, []),
+    ("in maintenance", (primitive(meta={"provides": "unfencing", "maintenance": "true"}),), {},
+     ["fence-device-unmanaged"]),
+    ("not managed", (primitive(meta={"provides": "unfencing", "is-managed": "false"}),), {},
+     ["fence-device-unmanaged"]),
+    ("left bound", (primitive(),), {"constraints":
+     '<rsc_location id="disks-pinned-by-pr_fence" rsc="disks" node="n1" score="1000"/>'}, ["fence-device-bound"]),
     ("no unfencing", (primitive(meta={}),), {}, ["unfencing-missing"]),
     ("another promise", (primitive(meta={"provides": "nothing"}),), {}, ["unfencing-missing"]),
     ("a plug", (primitive(plug="n1"),), {}, ["plug-in-resource"]),

@@ -31,6 +31,9 @@ def tables() -> Iterator[ModuleType]:
     from . import doctor
 
     yield doctor
+    from . import doctor_nodes
+
+    yield doctor_nodes
 
 
 def _tables_of_agent() -> Iterator[ModuleType]:

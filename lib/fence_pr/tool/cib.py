@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Attributes of a node that tell with which parameters of fence devices it was unfenced, and the kind of digest in each.
 DIGESTS = {"#digests-all": "all", "#digests-secure": "nonprivate"}
-_HELD, _PINNED = "held-by-pr_fence", "pinned-by-pr_fence"
+_HELD, PINNED = "held-by-pr_fence", "pinned-by-pr_fence"
 _TIME_OF_REFRESH = "last-lrm-refresh"
 _SETS = ("meta_attributes", "instance_attributes")
 # What an operation may be after which nothing has run, and Pacemaker's code for "not running".
@@ -100,7 +100,7 @@ def held(text: str, name: str) -> str:
     element.insert(last + 1, given)
     constraints = tree.find("configuration/constraints")
     if node and constraints is not None and not _pins(constraints, name):
-        pin = {"id": f"{name}-{_PINNED}", "rsc": name, "node": node, "score": "1000"}
+        pin = {"id": f"{name}-{PINNED}", "rsc": name, "node": node, "score": "1000"}
         ElementTree.SubElement(constraints, "rsc_location", pin)
     return _next(tree)
 
@@ -141,7 +141,7 @@ def _let_go(element: Element, name: str) -> None:
 
 
 def _pins(constraints: Element, name: str) -> list[Element]:
-    return [it for it in constraints.findall("rsc_location") if it.get("id") == f"{name}-{_PINNED}"]
+    return [it for it in constraints.findall("rsc_location") if it.get("id") == f"{name}-{PINNED}"]
 
 
 def _next(tree: Element) -> str:

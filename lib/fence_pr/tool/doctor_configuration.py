@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 from ..errors import FenceError
 from ..record import Record
 from . import cluster
-from .doctor_constraints import banned
+from .cib import PINNED
+from .doctor_constraints import FALSE, banned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 # The option was renamed; both are understood.
 _ENABLED = ("stonith-enabled", "fencing-enabled")
 _TIMEOUT = ("stonith-timeout", "fencing-timeout")
-_FALSE = frozenset({"false", "off", "no", "n", "0"})
 _STANDARD = "stonith"
 _REMOTE_NODE = "remote-node"
 _FIRST_OPTIONS = "cib-bootstrap-options"
@@ -77,6 +77,7 @@ class Configuration(Record):
     timeout       its option for the time of fencing, "" if it is not set
     nodes         name → permanent attributes; members alone
     remotes       names of remote nodes
+    bound         fence devices that 'disks' has left bound to a node
     guests        names of guest nodes, which the cluster fences by restarting the guest
     banned        (fence device, node) where constraints keep the node from using it
     """
@@ -90,6 +91,7 @@ class Configuration(Record):
     remotes: tuple[str, ...] = ()
     banned: tuple[tuple[str, str], ...] = ()
     guests: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
         """The cluster's members."""
@@ -144,12 +146,13 @@ def parse(xml: bytes) -> Configuration:
         tuple(devices),
         tuple(resources),
         tuple(map(_level, tree.iter("fencing-level"))),
-        next(((it, options[it]) for it in _ENABLED if options.get(it, "").lower() in _FALSE), ("", "")),
+        next(((it, options[it]) for it in _ENABLED if options.get(it, "").lower() in FALSE), ("", "")),
         next((options[it] for it in _TIMEOUT if options.get(it)), ""),
         members,
         tuple(dict.fromkeys(_remotes(tree))),
         tuple(banned(tree, chains, [name for name, _ in members], options)),
         tuple(dict.fromkeys(_guests(tree))),
+        tuple(it for it in given if any(pin.get("id") == f"{it}-{PINNED}" for pin in tree.iter("rsc_location"))),
     )
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from xml.etree.ElementTree import Element
 
-_FALSE = frozenset({"false", "off", "no", "n", "0"})
+FALSE = frozenset({"false", "off", "no", "n", "0"})
 _NAME = "#uname"
 
 
@@ -23,7 +23,7 @@ def banned(
     options  the cluster's; without symmetric-cluster what is not allowed is forbidden
     """
     nodes = list(nodes)
-    closed = options.get("symmetric-cluster", "").lower() in _FALSE
+    closed = options.get("symmetric-cluster", "").lower() in FALSE
     scores = [*_scores(tree, nodes)]
     for name, chain in chains.items():
         for node in nodes:

@@ -8,6 +8,8 @@ from .. import options
 from ..actions.validate_all import FIRST_TRY_SHARE, PACEMAKERS_SECONDS
 from ..errors import FenceError, Notice
 from ..nearest import nearest
+from .cib import PINNED
+from .doctor_constraints import FALSE
 from .doctor_findings import Finding
 
 TYPE_CHECKING = False
@@ -23,6 +25,8 @@ _ACTIONS = ("on", "off", "monitor", "status", "list")
 _STARTED = ("started", "promoted", "master", "unpromoted", "slave")
 _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "msec": 0.001, "us": 1e-6, "usec": 1e-6, "m": 60.0,
             "min": 60.0, "h": 3600.0, "hr": 3600.0}  # fmt: skip
+# Meta attribute → whether it is false where the resource is managed.
+_UNMANAGED = (("maintenance", True), ("is-managed", False))
 _STATIC = "static-list"
 # The fencer has it by itself, where nodes have a watchdog.
 _WATCHDOG = "watchdog"
@@ -46,6 +50,8 @@ def judge(found: Configuration, nodes: Sequence[str]) -> Iterator[Finding]:
         if name in [it.name for it in found.devices]:
             fields = {"device": name, "node": node}
             yield Finding(Notice("fence-device-banned", fields), (f"{_READ}rsc_location: {name} not on {node}",))
+    for name in found.bound:
+        yield Finding(Notice("fence-device-bound", {"device": name}), (f"{_READ}rsc_location {name}-{PINNED}",))
     yield from _of_levels(found)
     yield from _of_coverage(found, nodes)
     yield from _of_orders(found, nodes)
@@ -57,6 +63,10 @@ def _of_device(device: Device) -> Iterator[Finding]:
         yield Finding(
             Notice("fence-device-off", {"device": name, "value": role}), (f"{_READ}{name}: target-role={role}",)
         )
+    for option, well in _UNMANAGED:
+        if (given := device.meta.get(option, "")) and (given.lower() in FALSE) is not well:
+            fields = {"device": name, "option": option, "value": given}
+            yield Finding(Notice("fence-device-unmanaged", fields), (f"{_READ}{name}: {option}={given}",))
     if "unfencing" not in device.meta.get("provides", "").split():
         given = device.meta.get("provides", "")
         evidence = f"{_READ}{name}: provides={given}" if given else f"{_READ}{name} has no meta attribute provides"

@@ -28,7 +28,7 @@ CAUSES = (
     "remote-node-unknown",
 )  # fmt: skip
 # What something else has led to, or will lead to.
-SYMPTOMS = ("member-not-registered", "fence-device-failed", "fencing-failed")
+SYMPTOMS = ("member-not-registered", "node-unclean", "fence-device-failed", "fencing-failed")
 # Told of a disk by what reads it for another question, and no finding beside the others.
 _ECHOES = {
     "not-unfenced": ("unfencing-missing", "own-key-missing", "no-keys"),

@@ -43,6 +43,7 @@ class Status(Record):
     """The cluster as this node sees it.
 
     online    nodes that are members and ready
+    unclean   nodes that are lost, and not fenced yet
     history   newest first
     history_unread  why it could not be read, "" if it could
     """
@@ -51,6 +52,7 @@ class Status(Record):
     history: tuple[Event, ...] = ()
     failures: tuple[Failure, ...] = ()
     history_unread: str = ""
+    unclean: tuple[str, ...] = ()
 
     def last(self) -> list[Event]:
         """The newest event of each node: what came well afterwards is over."""
@@ -74,6 +76,7 @@ def parse(xml: bytes) -> Status:
         tuple(_events(tree)),
         tuple(map(_failure, tree.iterfind("failures/failure"))),
         "" if code == "0" else f"{PROGRAM} has code {code} for it",
+        tuple(it.get("name", "") for it in tree.iterfind("nodes/node") if it.get("unclean") == "true"),
     )
 
 
