@@ -14,6 +14,8 @@ from tests.unit import fake_cluster
 from tests.unit.fake_cluster import NAME, FakeCluster
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fence_pr.errors import Notice
 
 OLD, NEW = ("/dev/a", "/dev/b"), ("/dev/a", "/dev/b", "/dev/c")
@@ -250,3 +252,43 @@ def test_what_is_left_by_settling_is_told_of(case: Case, monkeypatch: pytest.Mon
         case.change.settle(looked, NEW)
     assert failure.value.code == "change-unfinished"
     assert "disks" in str(failure.value)
+
+
+@pytest.mark.parametrize("lasts", [1, 3, 1000])
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("first", range(0, 64, 3))
+def test_tools_that_fail_anywhere_leave_nothing_behind_that_is_not_told(
+    case: Case, monkeypatch: pytest.MonkeyPatch, first: int, done: bool, lasts: int
+) -> None:
+    """For one call of a tool, three, or from then on; each of them before or after it has done its work."""
+    counted, failed = iter(range(10_000)), []
+
+    def ending(work: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **more: object) -> object:
+            fails = first <= next(counted) < first + lasts
+            outcome = work(*arguments, **more) if done or not fails else None
+            if fails:
+                failed.append(1)
+                raise failing()
+            return outcome
+
+        return call
+
+    for name in ("cib", "plan", "digests", "refresh", "replace", "set_attribute"):
+        monkeypatch.setattr(case.cluster, name, ending(getattr(case.cluster, name)))
+    code = ""
+    try:
+        case.do()
+    except FenceError as error:
+        code = error.code
+    monkeypatch.undo()
+    assert case.cluster.restarts == []
+    if code not in ("device-left-held", "change-unfinished"):
+        assert not cib.is_held(case.cluster.text, NAME), code
+        if any(it.code == "device-released" for it in case.steps):  # only what was harmed could not be seen
+            assert case.disks() == NEW
+        else:
+            assert (case.disks(), bool(code)) == (OLD, True)
+    assert failed or not code
+    case.do(NEW)
+    assert (case.disks(), case.cluster.restarts, cib.is_unfinished(case.cluster.text, NAME)) == (NEW, [], False)

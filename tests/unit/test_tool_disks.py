@@ -396,3 +396,49 @@ def test_digests_that_a_killed_call_has_left_are_a_reason_to_finish_it(site: Sit
     assert site.disks("add", site.names[1])["found"]["done"]
     assert not cib.is_unfinished(site.cluster.text, NAME)
     assert site.cluster.restarts == []
+
+
+class Killed(BaseException):
+    """SIGKILL, as far as a test can have it."""
+
+
+def changes(site: Site, monkeypatch: pytest.MonkeyPatch, last: int, *, done: bool) -> None:
+    """The call ends with its so-many-th change of the cluster, before or after that is done."""
+    counted = iter(range(1000))
+
+    def ending(work: Any) -> Any:
+        def change(*arguments: Any) -> Any:
+            number = next(counted)
+            if number == last and not done:
+                raise Killed
+            outcome = work(*arguments)
+            if number == last:
+                raise Killed
+            return outcome
+
+        return change
+
+    for name in ("replace", "refresh", "set_attribute"):
+        monkeypatch.setattr(site.cluster, name, ending(getattr(site.cluster, name)))
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("last", range(12))
+@pytest.mark.parametrize("word", ["add", "remove"])
+def test_whatever_step_a_call_is_killed_at_the_same_call_ends_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch, word: str, last: int, done: bool
+) -> None:
+    site.joined(2, *NODES)
+    disk, wanted = (site.names[2], site.names) if word == "add" else (site.names[1], site.names[:1])
+    with monkeypatch.context() as patch:
+        changes(site, patch, last, done=done)
+        with pytest.raises(Killed):
+            site.disks(word, disk)
+    site.configure(FenceDevice(NAME, {"devices": ",".join(site.configured())}))
+    report = site.disks(word, disk)
+    over = codes(report) in (["disk-named-already"], ["disk-not-named"])  # it was killed after its last change
+    assert over == (last == 11 and done)
+    assert over or (codes(report), report["found"]["done"]) == ([], True)
+    assert (site.configured(), cib.is_unfinished(site.cluster.text, NAME)) == (list(wanted), False)
+    assert site.cluster.restarts == []
+    assert site.world.members(1) == ({"n2"} if word == "remove" and not over else set(NODES))

@@ -83,8 +83,7 @@ class DeviceChange:
             self._step("disks-set", disks=wanted)
             self._replace(looked.text, lambda text: cib.with_disks(text, self._name, wanted), looked.plan)
         except FenceError as error:
-            if not self._is_done(wanted):
-                self._take_back(error)
+            if self._take_back(wanted, error):
                 raise
 
     def settle(self, looked: Looked, wanted: tuple[str, ...]) -> bool:
@@ -170,27 +169,26 @@ class DeviceChange:
                 )
             time.sleep(_POLL_SECONDS)
 
-    def _is_done(self, wanted: tuple[str, ...]) -> bool:
-        """Whether the cluster has the disks, though the tool that set them failed, or was not waited for."""
-        try:
-            text = self._tools.cib()
-            return cib.disks(text, self._name) == wanted and not cib.is_in_maintenance(text, self._name)
-        except FenceError:
-            return False
+    def _take_back(self, wanted: tuple[str, ...], error: FenceError) -> bool:
+        """Take back what was begun, unless the cluster has the disks, though the tool that set them failed or was not
+        waited for. Returns whether anything was taken back. A tool may fail while the cluster elects its DC.
 
-    def _take_back(self, error: FenceError) -> None:
-        """Raises FenceError if the fence device may stay held. A tool may fail while the cluster elects its DC."""
-        self._step("taking-back")
+        Raises FenceError if the fence device may stay held.
+        """
         for _ in range(_TRIES):
             try:
                 text = self._tools.cib()
+                if cib.disks(text, self._name) == wanted and not cib.is_in_maintenance(text, self._name):
+                    return False
                 if not cib.is_held(text, self._name) or self._tools.replace(text, cib.released(text, self._name)):
                     break
             except FenceError:
                 time.sleep(_POLL_SECONDS)
         else:
             raise FenceError("device-left-held", name=self._name, answer=error.notice().pack())
+        self._step("taking-back")
         self._announce(cib.disks(text, self._name), only=True)
+        return True
 
     def _step(self, code: str, **fields: object) -> None:
         self._hear(Notice(code, {"name": self._name, **fields}))
