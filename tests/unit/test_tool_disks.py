@@ -13,7 +13,7 @@ from fence_pr.errors import FenceError, Notice, PathFailure
 from fence_pr.keys import Registrant
 from fence_pr.storage import in_use
 from fence_pr.storage.device import SCSI
-from fence_pr.tool import cib, device_change, device_disks, sources
+from fence_pr.tool import cib, device_change, device_disks, main, sources
 from fence_pr.tool.cluster import FenceDevice
 from tests.model.world import World
 from tests.unit import tool_world, tooling
@@ -442,3 +442,34 @@ def test_whatever_step_a_call_is_killed_at_the_same_call_ends_it(
     assert (site.configured(), cib.is_unfinished(site.cluster.text, NAME)) == (list(wanted), False)
     assert site.cluster.restarts == []
     assert site.world.members(1) == ({"n2"} if word == "remove" and not over else set(NODES))
+
+
+def test_an_old_disk_that_hangs_keeps_nobody_from_adding_another(site: Site) -> None:
+    site.joined(2, *NODES)
+    goes_on = threading.Event()
+
+    def fault(_: Command) -> None:
+        goes_on.wait(10)
+
+    site.world.faults[0] = fault
+    began = time.monotonic()
+    report = site.disks("add", site.names[2])
+    assert (codes(report), report["found"]["done"]) == ([], True), report
+    assert [it["name"] for it in report["found"]["disks"]] == [site.names[2]]
+    assert time.monotonic() - began < 3
+    goes_on.set()
+
+
+def test_who_interrupts_it_is_told_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What works on the cluster is another process, which must not be ended in the middle."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "examine", interrupt)
+    done = tooling.call(capfd, "disks", "add", "/dev/x")
+    assert (done.code, done.out) == (130, "")
+    assert "goes on" in done.err
+    assert tooling.call(capfd, "doctor").err == ""

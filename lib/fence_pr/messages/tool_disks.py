@@ -173,5 +173,6 @@ STEPS = {
     "device-forgotten": "have all nodes forget how they started fence device {name}",
     "disks-set": "fence device {name} gets the disks {disks}, and is held no more",
     "device-released": "let fence device {name} be anywhere again",
+    "goes-on-unwatched": "what was begun with the cluster goes on, unwatched; call this again as it was in a minute",
     "taking-back": "take back what was begun with fence device {name}",
 }
