@@ -12,6 +12,7 @@ from fence_pr.messages import (
     devices,
     disks,
     doctor,
+    doctor_nodes,
     draining,
     fencing,
     guard,
@@ -30,7 +31,22 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 # The most dangerous first.
-ORDER = (fencing, draining, registrants, disks, devices, call, nodes, guard, tool, tool_disks, doctor, preflight, trial)
+ORDER = (
+    fencing,
+    draining,
+    registrants,
+    disks,
+    devices,
+    call,
+    nodes,
+    guard,
+    tool,
+    tool_disks,
+    doctor,
+    doctor_nodes,
+    preflight,
+    trial,
+)
 
 _MOST_QUOTED = 160
 

@@ -14,6 +14,8 @@ from tests.unit import fake_cluster
 from tests.unit.fake_cluster import NAME, FakeCluster
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fence_pr.errors import Notice
 
 OLD, NEW = ("/dev/a", "/dev/b"), ("/dev/a", "/dev/b", "/dev/c")
@@ -181,8 +183,112 @@ def test_somebody_who_is_faster_after_the_change_is_not_overwritten_either(case:
     case.cluster.somebody_configures()
     with pytest.raises(FenceError) as failure:
         case.change.settle(looked, NEW)
-    assert failure.value.code == "configuration-changed"
+    assert failure.value.code == "change-unfinished"
     assert (case.disks(), case.cluster.restarts, cib.is_held(case.cluster.text, NAME)) == (NEW, [], True)
     assert case.do(OLD)
     assert (case.disks(), case.cluster.restarts, cib.is_held(case.cluster.text, NAME)) == (OLD, [], False)
     assert case.values() == {f"{NAME}:fence_pr_ioctl:{fake_cluster.digest(OLD)}"}
+
+
+# ---- tools that fail in the middle
+
+
+def failing(code: str = "cluster-tool-failed") -> FenceError:
+    return FenceError(code, program="cibadmin", answer="no answer")
+
+
+def test_a_change_that_was_made_though_its_answer_was_lost_is_gone_on_with(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes that are taken for unfenced with the disks of before alone would all be unfenced again."""
+    kept = case.cluster.replace
+
+    def replace(old: str, new: str) -> bool:
+        done = kept(old, new)
+        if cib.disks(new, NAME) == NEW and not fake_cluster.is_held(new) and case.steps[-1].code == "disks-set":
+            raise failing()
+        return done
+
+    monkeypatch.setattr(case.cluster, "replace", replace)
+    assert case.do()
+    assert (case.disks(), case.cluster.restarts, cib.is_held(case.cluster.text, NAME)) == (NEW, [], False)
+    assert case.values() == {f"{NAME}:fence_pr_ioctl:{fake_cluster.digest(NEW)}"}
+
+
+def test_what_stays_held_because_the_tools_fail_is_told_of(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    case.cluster.forgets = False
+    kept = case.cluster.replace
+
+    def replace(old: str, new: str) -> bool:
+        if not fake_cluster.is_held(new):
+            raise failing()
+        return kept(old, new)
+
+    monkeypatch.setattr(case.cluster, "replace", replace)
+    with pytest.raises(FenceError) as failure:
+        case.do()
+    assert failure.value.code == "device-left-held"
+
+
+def test_what_cannot_even_be_read_any_more_may_be_held(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refresh(_: str) -> None:
+        monkeypatch.setattr(case.cluster, "cib", unread)
+
+    def unread() -> str:
+        raise failing()
+
+    monkeypatch.setattr(case.cluster, "refresh", refresh)
+    with pytest.raises(FenceError) as failure:
+        case.do()
+    assert failure.value.code == "device-left-held"
+
+
+def test_what_is_left_by_settling_is_told_of(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """'what was begun was taken back' would be a lie: the disks are set."""
+    looked = case.change.look()
+    case.change.carry_out(looked, NEW)
+    monkeypatch.setattr(case.cluster, "replace", lambda *_: False)
+    with pytest.raises(FenceError) as failure:
+        case.change.settle(looked, NEW)
+    assert failure.value.code == "change-unfinished"
+    assert "disks" in str(failure.value)
+
+
+@pytest.mark.parametrize("lasts", [1, 3, 1000])
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("first", range(0, 64, 3))
+def test_tools_that_fail_anywhere_leave_nothing_behind_that_is_not_told(
+    case: Case, monkeypatch: pytest.MonkeyPatch, first: int, done: bool, lasts: int
+) -> None:
+    """For one call of a tool, three, or from then on; each of them before or after it has done its work."""
+    counted, failed = iter(range(10_000)), []
+
+    def ending(work: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **more: object) -> object:
+            fails = first <= next(counted) < first + lasts
+            outcome = work(*arguments, **more) if done or not fails else None
+            if fails:
+                failed.append(1)
+                raise failing()
+            return outcome
+
+        return call
+
+    for name in ("cib", "plan", "digests", "refresh", "replace", "set_attribute"):
+        monkeypatch.setattr(case.cluster, name, ending(getattr(case.cluster, name)))
+    code = ""
+    try:
+        case.do()
+    except FenceError as error:
+        code = error.code
+    monkeypatch.undo()
+    assert case.cluster.restarts == []
+    if code not in ("device-left-held", "change-unfinished"):
+        assert not cib.is_held(case.cluster.text, NAME), code
+        if any(it.code == "device-released" for it in case.steps):  # only what was harmed could not be seen
+            assert case.disks() == NEW
+        else:
+            assert (case.disks(), bool(code)) == (OLD, True)
+    assert failed or not code
+    case.do(NEW)
+    assert (case.disks(), case.cluster.restarts, cib.is_unfinished(case.cluster.text, NAME)) == (NEW, [], False)

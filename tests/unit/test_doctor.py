@@ -207,10 +207,66 @@ def test_disks_that_are_named_are_looked_at_without_a_cluster(bench: Bench) -> N
     assert report["exit_status"] == 0
 
 
-def test_where_pacemaker_is_not_installed_nobody_misses_its_answer(bench: Bench) -> None:
-    bench.cib = None
+def test_where_pacemaker_is_not_installed_nothing_is_known_of_the_cluster(bench: Bench) -> None:
+    """There is a corosync.conf: 'nothing is wrong' would be said of no disk and no fence device."""
+    bench.cib = bench.mon = None
+    report = bench.report()
+    assert (report["exit_status"], [it["code"] for it in report["unseen"]]) == (3, ["cib-unread"])
     bench.mon = FenceError("status-unread", program="crm_mon", answer="no")
+    assert bench.codes() == ["cib-unread", "status-unread"]
+
+
+def test_without_crm_mon_who_is_a_member_is_not_known(bench: Bench) -> None:
+    bench.mon = None
+    report = bench.report()
+    assert (report["exit_status"], [it["code"] for it in report["unseen"]]) == (3, ["status-unread"])
+
+
+@pytest.mark.parametrize("answer", ["<cib/>", "<pacemaker-result/>"])
+def test_an_answer_that_holds_no_configuration_is_none(bench: Bench, answer: str) -> None:
+    bench.cib = answer
+    assert bench.codes() == ["cib-unread"]
+
+
+@pytest.mark.parametrize("answer", ["<pacemaker-result/>", '<pacemaker-result><status code="102"/></pacemaker-result>'])
+def test_an_answer_that_holds_no_members_is_none(bench: Bench, answer: str) -> None:
+    bench.mon = answer
     assert bench.codes() == ["status-unread"]
+
+
+def test_a_history_that_cannot_be_read_is_told(bench: Bench) -> None:
+    """As crm_mon has it where the fencer does not answer."""
+    bench.mon = mon().replace('<fence_history status="0">', '<fence_history status="124">')
+    report = bench.report()
+    assert (report["exit_status"], [it["code"] for it in report["unseen"]]) == (3, ["history-unread"])
+
+
+@pytest.mark.parametrize("conf", [True, False])
+def test_fence_devices_that_were_read_only_once_are_no_reason_to_look_at_no_disk(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, conf: bool
+) -> None:
+    def fail(_: float) -> None:
+        raise FenceError("cib-unread", program="cibadmin", answer="no answer")
+
+    monkeypatch.setattr(sources, "fence_devices", fail)
+    if not conf:  # as on a remote node
+        bench.world.conf.unlink()
+    report = bench.report()
+    assert [it["code"] for it in report["unseen"]] == ["cib-unread"]
+    assert report["exit_status"] == 3
+
+
+def test_a_fence_device_that_could_not_be_looked_at_for_lack_of_memory_is_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(doctor_here, "look_at_disks", fail)
+    first, second = tool_world.names(bench.world)
+    bench.cib = cib(primitive("one", devices=first), primitive("two", devices=second))
+    report = bench.report()
+    assert "machine-lacks" in [it["code"] for it in report["unseen"]]
 
 
 def test_a_corosync_conf_that_cannot_be_read(bench: Bench) -> None:

@@ -33,6 +33,12 @@ CASES: tuple[tuple[str, tuple[str, ...], dict[str, object], list[str]], ...] = (
     ("only another agent's", (IPMI,), {}, ["fence-device-missing"]),
     ("stopped", (primitive(meta={"provides": "unfencing", "target-role": "Stopped"}),), {}, ["fence-device-off"]),
     ("started", (primitive(meta={"provides": "unfencing", "target-role": "Started"}),), {}, []),
+    ("in maintenance", (primitive(meta={"provides": "unfencing", "maintenance": "true"}),), {},
+     ["fence-device-unmanaged"]),
+    ("not managed", (primitive(meta={"provides": "unfencing", "is-managed": "false"}),), {},
+     ["fence-device-unmanaged"]),
+    ("left bound", (primitive(),), {"constraints":
+     '<rsc_location id="disks-pinned-by-pr_fence" rsc="disks" node="n1" score="1000"/>'}, ["fence-device-bound"]),
     ("no unfencing", (primitive(meta={}),), {}, ["unfencing-missing"]),
     ("another promise", (primitive(meta={"provides": "nothing"}),), {}, ["unfencing-missing"]),
     ("a plug", (primitive(plug="n1"),), {}, ["plug-in-resource"]),
@@ -90,6 +96,92 @@ def test_what_is_wrong_is_found_and_nothing_else(
     name: str, resources: tuple[str, ...], more: dict[str, object], wanted: list[str]
 ) -> None:
     assert judged(*resources, **more) == wanted, name
+
+
+GROUP = (
+    '<group id="g"><meta_attributes id="gm"><nvpair id="t" name="target-role" value="Stopped"/></meta_attributes>'
+    f"{primitive()}</group>"
+)
+STOPPED = '<nvpair id="t" name="target-role" value="Stopped"/>'
+DEFAULTS = f'<rsc_defaults><meta_attributes id="d">{STOPPED}</meta_attributes></rsc_defaults>'
+REFERRED = (
+    '<primitive id="disks" class="stonith" type="fence_pr_ioctl"><instance_attributes id-ref="i"/>'
+    '<meta_attributes id="own"><nvpair id-ref="m" name="provides"/></meta_attributes></primitive>'
+)
+ELSEWHERE = (
+    '<primitive id="x" class="ocf" type="Dummy"><instance_attributes id="i">'
+    '<nvpair id="a" name="devices" value="/dev/a"/></instance_attributes>'
+    '<meta_attributes id="o"><nvpair id="m" name="provides" value="unfencing"/></meta_attributes>'
+    "</primitive>"
+)
+
+
+def location(score: str, rsc: str = "disks", node: str = "n2", name: str = "b") -> str:
+    return f'<rsc_location id="{name}" rsc="{rsc}" node="{node}" score="{score}"/>'
+
+
+def rule(value: str, score: str = "-INFINITY", operation: str = "eq") -> str:
+    given = f'<expression id="e" attribute="#uname" operation="{operation}" value="{value}"/>'
+    return f'<rsc_location id="b" rsc="disks"><rule id="r" score="{score}">{given}</rule></rsc_location>'
+
+
+MORE: tuple[tuple[str, tuple[str, ...], dict[str, object], list[str]], ...] = (
+    ("a level names nothing that is", (primitive(),),
+     {"levels": tuple(level("disks,ghost", target=it) for it in NODES)}, ["level-device-unknown"]),
+    ("a level of a fence device that does not list the node", (primitive(pcmk_host_list="n1 n2"),),
+     {"levels": tuple(level("disks", target=it) for it in NODES)}, ["host-unlisted"]),
+    ("its group is stopped", (GROUP,), {}, ["fence-device-off"]),
+    ("its own role holds, not the group's",
+     (GROUP.replace('<nvpair id="provides"', '<nvpair id="r" name="target-role" value="Started"/><nvpair id="p"'),),
+     {}, []),
+    ("everything is stopped", (primitive(), DEFAULTS), {}, ["fence-device-off"]),
+    ("a score below nothing", (primitive(),), {"constraints": location("-1")}, ["fence-device-banned"]),
+    ("scores that add up", (primitive(),), {"constraints": location("-1") + location("5", name="c")}, []),
+    ("a ban is a ban", (primitive(),), {"constraints": location("-INFINITY") + location("INFINITY", name="c")},
+     ["fence-device-banned"]),
+    ("its group is banned", (f'<group id="g">{primitive()}</group>',), {"constraints": location("-INFINITY", "g")},
+     ["fence-device-banned"]),
+    ("a ban by a rule", (primitive(),), {"constraints": rule("n2")}, ["fence-device-banned"]),
+    ("a ban of all others by a rule", (primitive(),), {"constraints": rule("n2", operation="ne")},
+     ["fence-device-banned"] * 2),
+    ("a rule that prefers", (primitive(),), {"constraints": rule("n2", "100")}, []),
+    ("nobody may unless it is said", (primitive(),), {"options": {"symmetric-cluster": "false"},
+     "constraints": location("0", node="n1") + location("0", name="c")}, ["fence-device-banned"]),
+    ("a unit in capitals", (primitive(pcmk_off_timeout="20S"),), {}, ["time-limit-too-short"]),
+    ("a static list without a list", (primitive(pcmk_host_list="", pcmk_host_check="static-list"),), {},
+     ["host-unlisted"] * 3),
+    ("a pattern as POSIX has it", BOTH, {"levels": (level("one,two", target_pattern="^n[[:digit:]]+$"),)}, []),
+    ("a level's node in capitals", BOTH, {"levels": tuple(level("one,two", target=it.upper()) for it in NODES)}, []),
+    ("a map with equals signs", (primitive(pcmk_host_list="", pcmk_host_map="n1=0x1;n2=0x2;n3=0x3"),), {}, []),
+    ("a guest node in the list",
+     (primitive(pcmk_host_list="n1 n2 n3 g"), primitive("m", "ocf:heartbeat:VirtualDomain", meta={"remote-node": "g"})),
+     {}, []),
+    ("settings by reference", (REFERRED, ELSEWHERE), {}, []),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "resources", "more", "wanted"), MORE, ids=[it[0] for it in MORE])
+def test_what_pacemaker_reads_in_more_than_one_place(
+    name: str, resources: tuple[str, ...], more: dict[str, object], wanted: list[str]
+) -> None:
+    text = doctored.cib(*resources, **more)  # type: ignore[arg-type]
+    if DEFAULTS in text:
+        text = text.replace(DEFAULTS, "").replace("<constraints>", f"{DEFAULTS}<constraints>")
+    found = doctor_configuration.parse(text.encode())
+    assert doctored.codes(doctor_devices.judge(found, found.names())) == wanted, name
+
+
+@pytest.mark.parametrize(("first", "wanted"), [("false", ["fencing-disabled"]), ("true", [])])
+def test_of_an_option_that_is_set_twice_pacemakers_first_one_holds(first: str, wanted: list[str]) -> None:
+    """The set cib-bootstrap-options comes first, wherever it stands."""
+    second = {"true": "false", "false": "true"}[first]
+    text = doctored.cib(primitive(), options={"stonith-enabled": second})
+    own = '<cluster_property_set id="cib-bootstrap-options"><nvpair id="w" name="stonith-enabled" value="{}"/>'
+    for place in ("<crm_config>", "</cluster_property_set>"):
+        given = own.format(first) + "</cluster_property_set>"
+        more = text.replace(place, place + given, 1)
+        found = doctor_configuration.parse(more.encode())
+        assert doctored.codes(doctor_devices.judge(found, found.names())) == wanted
 
 
 def test_levels_by_an_attribute_of_the_node() -> None:

@@ -45,6 +45,15 @@ def compared(second: dict[str, Any], methods: tuple[str, ...] = ()) -> list[str]
     return doctored.codes(doctor_nodes.compare([node("n1"), second], methods))
 
 
+def test_two_machines_that_take_themselves_for_one_node_are_told_and_compared() -> None:
+    """As clones do."""
+    clone = node("n1", boot="another", cluster="old")
+    found = doctored.codes(doctor_nodes.compare([node("n1"), node("n2"), clone]))
+    assert found == [
+        "node-names-equal", "cluster-names-differ", "host-identifiers-equal", "own-keys-equal", "machines-alike",
+    ]  # fmt: skip
+
+
 def test_nodes_that_agree_are_well() -> None:
     assert compared(node("n2")) == []
     assert compared(node("n2"), ("id",)) == []

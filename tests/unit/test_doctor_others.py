@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -150,3 +151,39 @@ def test_a_command_with_an_open_quote_is_refused() -> None:
     with pytest.raises(UsageError) as failure:
         asked("ssh 'x")
     assert failure.value.code == "command-malformed"
+
+
+@pytest.mark.parametrize("given", [" ", "''", "'' -x"])
+def test_a_command_without_a_program_is_refused(given: str) -> None:
+    """Else a node's name would be called as one."""
+    with pytest.raises(UsageError) as failure:
+        asked(given)
+    assert failure.value.code == "command-malformed"
+
+
+def test_a_report_that_is_there_counts_though_something_keeps_the_stream_open(tmp_path: Path) -> None:
+    """As ssh does that stays behind for the next call (ControlPersist)."""
+    report = printed(tmp_path, json.dumps(REPORT))
+    assert asked(shell(tmp_path, f"sleep 60 >&2 &\n{report}"), seconds=1.0) == ANSWER
+
+
+def test_one_that_belongs_to_another_user_is_left_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As sudo does."""
+
+    def refuse(group: int, _: int) -> None:
+        killed.append(group)
+        raise PermissionError
+
+    killed: list[int] = []
+    kill = os.killpg
+    monkeypatch.setattr(os, "killpg", refuse)
+    assert code_of(asked(shell(tmp_path, "exec sleep 60"), seconds=0.3)) == "node-unasked"
+    kill(killed[0], signal.SIGKILL)
+
+
+def test_text_that_nobody_can_print_is_no_report(tmp_path: Path) -> None:
+    """Half of a surrogate pair; a byte that is no text (a file's name) is well."""
+    report = json.dumps({**REPORT, "found": {**ANSWER, "extra": "\ud800"}})
+    assert code_of(asked(shell(tmp_path, printed(tmp_path, report)))) == "node-unintelligible"
+    report = json.dumps({**REPORT, "found": {**ANSWER, "extra": "\udc80"}})
+    assert asked(shell(tmp_path, printed(tmp_path, report)))["extra"] == "\udc80"

@@ -130,6 +130,14 @@ def test_what_came_well_afterwards_is_over(events: str) -> None:
     assert not doctor_rules.has_failed(seen)
 
 
+def test_a_node_that_is_lost_and_not_fenced_is_told_of() -> None:
+    """Its fencing may never have begun, and then no history tells of it."""
+    lost = mon().replace('name="n2" online="true" unclean="false"', 'name="n2" online="false" unclean="true"')
+    (found,) = doctor_rules.of_history(doctor_status.parse(lost.encode()), ["disks"])
+    assert doctored.codes([found]) == ["node-unclean"]
+    assert found.evidence == ("crm_mon: n2 is unclean",)
+
+
 def test_an_action_of_the_fence_device_that_failed() -> None:
     failures = (
         '<failure op_key="disks_start_0" node="n1" exitstatus="error" exitreason="none" task="start"/>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
@@ -126,3 +127,26 @@ def test_so_is_one_that_says_nothing_sensible_or_is_not_there(tools: Path, monke
     monkeypatch.setenv("PATH", str(tools))
     with pytest.raises(FenceError, match="attrd_updater: No such file"):
         cluster().set_attribute("n1", "x", "y")
+
+
+def test_a_machine_without_room_for_files_is_told(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a tool that fails, what was begun is then taken back."""
+    program(tools, "crm_simulate", "")
+    monkeypatch.setattr(tempfile, "tempdir", str(tools / "no such"))
+    with pytest.raises(FenceError, match="No such file") as failure:
+        cluster().plan("<cib/>")
+    assert failure.value.code == "cluster-tool-failed"
+
+
+def test_a_cib_that_is_none_is_told(tools: Path) -> None:
+    program(tools, "cibadmin", "echo '<cib'")
+    with pytest.raises(FenceError) as failure:
+        cluster().cib()
+    assert failure.value.code == "cluster-tool-failed"
+
+
+def test_digests_that_are_not_told_are_missed(tools: Path) -> None:
+    program(tools, "crm_resource", "echo '<pacemaker-result/>'")
+    with pytest.raises(FenceError) as failure:
+        cluster().digests("<cib/>", "shared", "n1")
+    assert failure.value.code == "cluster-tool-failed"

@@ -13,7 +13,7 @@ from fence_pr.errors import FenceError, Notice, PathFailure
 from fence_pr.keys import Registrant
 from fence_pr.storage import in_use
 from fence_pr.storage.device import SCSI
-from fence_pr.tool import cib, device_change, device_disks, sources
+from fence_pr.tool import cib, device_change, device_disks, main, sources
 from fence_pr.tool.cluster import FenceDevice
 from tests.model.world import World
 from tests.unit import tool_world, tooling
@@ -295,3 +295,181 @@ def test_a_disk_that_hangs_keeps_nobody_from_telling_what_was_done(site: Site) -
     assert (report["found"]["done"], codes(report, "warnings")) == (True, ["not-left"])
     assert time.monotonic() - began < 5
     goes_on.set()
+
+
+# ---- calls that were killed, nodes that were shut out, and others at work
+
+
+def held(site: Site, disks: list[str]) -> None:
+    """A call was killed after the step with the disks."""
+    site.cluster.text = cib.with_disks(cib.held(FakeCluster(disks).text, NAME), NAME, tuple(disks))
+    assert cib.is_held(site.cluster.text, NAME)
+    site.configure(FenceDevice(NAME, {"devices": ",".join(disks)}))
+
+
+def test_an_add_that_was_killed_after_it_is_finished_by_the_same_call(site: Site) -> None:
+    site.joined(2, *NODES)
+    held(site, site.names)
+    report = site.disks("add", site.names[2])
+    assert (codes(report), report["found"]["done"]) == ([], True)
+    assert (site.configured(), cib.is_held(site.cluster.text, NAME)) == (site.names, False)
+    assert site.cluster.restarts == []
+
+
+def test_a_remove_that_was_killed_after_it_is_finished_by_the_same_call(site: Site) -> None:
+    held(site, site.names[:1])
+    report = site.disks("remove", site.names[1])
+    assert (codes(report), report["found"]["done"]) == ([], True)
+    assert (site.configured(), cib.is_held(site.cluster.text, NAME)) == (site.names[:1], False)
+    assert site.world.members(1) == {"n2"}
+    assert codes(report, "warnings") == ["others-to-leave"]
+
+
+def test_a_disk_is_left_though_something_failed_after_the_cluster_had_changed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = device_change.DeviceChange.settle
+
+    def settle(*arguments: Any) -> bool:
+        kept(*arguments)
+        raise FenceError("change-unfinished", name=NAME, answer="no")
+
+    monkeypatch.setattr(device_change.DeviceChange, "settle", settle)
+    report = site.disks("remove", site.names[1])
+    assert (codes(report), report["found"]["done"]) == (["change-unfinished"], True)
+    assert site.world.members(1) == {"n2"}
+    assert codes(report, "warnings") == ["others-to-leave"]
+
+
+def test_a_member_that_nobody_here_knows_must_be_registered_too(site: Site) -> None:
+    site.joined(2, *NODES)
+    site.cluster.online = {"n1": True, "n2": True, "n4": True}
+    report = site.disks("add", site.names[2])
+    assert codes(report) == ["nodes-not-registered"]
+    assert "n4" in report["problems"][0]["text"]
+    assert unchanged(site)
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_a_node_that_was_shut_out_of_the_other_disks_must_not_write_to_the_new_one(
+    site: Site, force: tuple[str, ...]
+) -> None:
+    """The cluster takes it for fenced, and would not fence it on this disk any more."""
+    site.joined(2, *NODES)
+    for number in (0, 1):
+        site.world.targets[number].keys.pop("n2")
+    site.cluster.online = {"n1": True, "n2": False}
+    report = site.disks("add", site.names[2], *force)
+    assert codes(report) == ["node-shut-out-elsewhere"]
+    assert "n2" in report["problems"][0]["text"]
+    assert unchanged(site)
+
+
+def test_a_node_that_is_fenced_while_the_disk_is_added_is_told_of(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.joined(2, *NODES)
+    kept = site.cluster.refresh
+
+    def refresh(name: str) -> None:
+        for number in (0, 1):
+            site.world.targets[number].keys.pop("n2")
+        kept(name)
+
+    monkeypatch.setattr(site.cluster, "refresh", refresh)
+    report = site.disks("add", site.names[2])
+    assert (codes(report), report["found"]["done"]) == (["node-shut-out-elsewhere"], True)
+
+
+def test_disks_that_somebody_else_has_changed_meanwhile_are_not_overwritten(site: Site) -> None:
+    """After the fence devices were read, and before the whole configuration was."""
+    site.joined(2, *NODES)
+    site.cluster.text = FakeCluster(site.names[:1]).text
+    report = site.disks("add", site.names[2])
+    assert codes(report) == ["configuration-changed"]
+    assert site.configured() == site.names[:1]
+
+
+def test_digests_that_a_killed_call_has_left_are_a_reason_to_finish_it(site: Site) -> None:
+    text = site.cluster.text
+    site.cluster.text = text.replace(f"{NAME}:fence_pr_ioctl:", f"{NAME}:fence_pr_ioctl:0,{NAME}:fence_pr_ioctl:")
+    assert cib.is_unfinished(site.cluster.text, NAME)
+    assert not cib.is_unfinished(text, NAME)
+    assert site.disks("add", site.names[1])["found"]["done"]
+    assert not cib.is_unfinished(site.cluster.text, NAME)
+    assert site.cluster.restarts == []
+
+
+class Killed(BaseException):
+    """SIGKILL, as far as a test can have it."""
+
+
+def changes(site: Site, monkeypatch: pytest.MonkeyPatch, last: int, *, done: bool) -> None:
+    """The call ends with its so-many-th change of the cluster, before or after that is done."""
+    counted = iter(range(1000))
+
+    def ending(work: Any) -> Any:
+        def change(*arguments: Any) -> Any:
+            number = next(counted)
+            if number == last and not done:
+                raise Killed
+            outcome = work(*arguments)
+            if number == last:
+                raise Killed
+            return outcome
+
+        return change
+
+    for name in ("replace", "refresh", "set_attribute"):
+        monkeypatch.setattr(site.cluster, name, ending(getattr(site.cluster, name)))
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("last", range(12))
+@pytest.mark.parametrize("word", ["add", "remove"])
+def test_whatever_step_a_call_is_killed_at_the_same_call_ends_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch, word: str, last: int, done: bool
+) -> None:
+    site.joined(2, *NODES)
+    disk, wanted = (site.names[2], site.names) if word == "add" else (site.names[1], site.names[:1])
+    with monkeypatch.context() as patch:
+        changes(site, patch, last, done=done)
+        with pytest.raises(Killed):
+            site.disks(word, disk)
+    site.configure(FenceDevice(NAME, {"devices": ",".join(site.configured())}))
+    report = site.disks(word, disk)
+    over = codes(report) in (["disk-named-already"], ["disk-not-named"])  # it was killed after its last change
+    assert over == (last == 11 and done)
+    assert over or (codes(report), report["found"]["done"]) == ([], True)
+    assert (site.configured(), cib.is_unfinished(site.cluster.text, NAME)) == (list(wanted), False)
+    assert site.cluster.restarts == []
+    assert site.world.members(1) == ({"n2"} if word == "remove" and not over else set(NODES))
+
+
+def test_an_old_disk_that_hangs_keeps_nobody_from_adding_another(site: Site) -> None:
+    site.joined(2, *NODES)
+    goes_on = threading.Event()
+
+    def fault(_: Command) -> None:
+        goes_on.wait(10)
+
+    site.world.faults[0] = fault
+    began = time.monotonic()
+    report = site.disks("add", site.names[2])
+    assert (codes(report), report["found"]["done"]) == ([], True), report
+    assert [it["name"] for it in report["found"]["disks"]] == [site.names[2]]
+    assert time.monotonic() - began < 3
+    goes_on.set()
+
+
+def test_who_interrupts_it_is_told_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What works on the cluster is another process, which must not be ended in the middle."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "examine", interrupt)
+    done = tooling.call(capfd, "disks", "add", "/dev/x")
+    assert (done.code, done.out) == (130, "")
+    assert "goes on" in done.err
+    assert tooling.call(capfd, "doctor").err == ""

@@ -32,7 +32,8 @@ FAILURES = {
     "fence-device-banned": (
         "node {node} may not use fence device {device}: the cluster can neither register it nor fence from there",
         "remove the constraint",
-        "A constraint keeps the fence device from the node, with a score of -INFINITY.",
+        "Constraints give the fence device a score below 0 on the node; where symmetric-cluster is false, any that"
+        " allows it there is missing.",
         "A ban was left over, or meant to say on which node its monitor runs.",
         "",
     ),
@@ -63,6 +64,13 @@ FAILURES = {
         "let one fence device name all disks, and list all nodes",
         "The cluster calls the node fenced, and it still writes to those disks.",
         "Two fence devices have disks, or nodes, of their own.",
+        "",
+    ),
+    "level-device-unknown": (
+        "a topology level names {device}, which is no fence device of this cluster[ (did you mean '{near}'?)]",
+        "correct the level",
+        "A level succeeds only if each of its fence devices does, so this one never does.",
+        "The name is misspelt, or the fence device was renamed or removed.",
         "",
     ),
     "fence-devices-without-level": (
@@ -143,63 +151,19 @@ FAILURES = {
         "What the agent said then is behind the colon, and in that node's log.",
         "",
     ),
+    "node-unclean": (
+        "node {node} is lost, and has not been fenced yet",
+        "put right what is told before this, if anything is; then ask again",
+        "What ran on the node is not started elsewhere until it is fenced.",
+        "Its fencing is under way, fails, or was never begun, as without a quorum.",
+        "",
+    ),
     "fencing-failed": (
         "'{action}' of node {node} failed[ at {at}][: {answer}]",
         "put right what is told before this, if anything is; a success ends this message, or stonith_admin --cleanup",
         "The last fencing, or unfencing, of the node came to nothing.",
         "What is told before this, or what has passed by now. What the agent said is in the log of the node that ran"
         " it.",
-        "",
-    ),
-    "cluster-names-differ": (
-        "the nodes do not agree on the cluster's name, from which keys are made: {values}",
-        "make corosync.conf the same on all nodes, and restart the cluster on those that change",
-        "A node's key is another one than the others take it for, so nobody can fence it.",
-        "The cluster was renamed on some nodes only. Corosync itself does not mind.",
-        "",
-    ),
-    "nodelists-differ": (
-        "the nodes do not agree on who the nodes are: {values}",
-        "make corosync.conf the same on all nodes",
-        "A node that is missing in another one's list cannot be fenced from there.",
-        "A node was added, removed or renamed on some nodes only.",
-        "",
-    ),
-    "nodelist-orders-differ": (
-        "with key_value=id a key is a place in the nodelist, and the lists' orders differ: {values}",
-        "put the nodes in one order on all of them, with the cluster stopped everywhere",
-        "Two nodes have one key, or a key is another node's elsewhere: the wrong one would be fenced.",
-        "The nodelist was written by hand on each node.",
-        "",
-    ),
-    "name-leads-elsewhere": (
-        "the name leads to different disks: {values}",
-        "name the disk by its identity (/dev/disk/by-id/wwn-…) on all nodes",
-        "Nodes reserve and fence on different disks.",
-        "Names of the kernel, aliases of maps and links by path may mean another disk on each node.",
-        "",
-    ),
-    "own-keys-equal": (
-        "nodes {nodes} are registered with one key, {value}",
-        "give each node a key of its own, and run 'on' again on all",
-        "Fencing one of them would shut both out, or neither.",
-        "key_value=id with different nodelists, or node_keys that differ from node to node.",
-        "",
-    ),
-    "registrations-differ": (
-        "the nodes see different registrations on one disk: {values}",
-        "see that all paths of all nodes lead to one disk that shares registrations between its ports",
-        "What one node preempts there is not removed where the other one looks.",
-        "Two heads of an array that do not share reservations, two disks with one identity; or a node was fenced or"
-        " joined between two looks: ask again.",
-        "",
-    ),
-    "host-identifiers-equal": (
-        "nodes {nodes} are one host to the storage: {value}",
-        "give each node its own iSCSI initiator name (/etc/iscsi/initiatorname.iscsi) or NVMe host identifier"
-        " (/etc/nvme/hostid), and log in again",
-        "Each overwrites the other's registration, and fencing one does not keep it out.",
-        "The machine was cloned.",
         "",
     ),
 }
@@ -210,6 +174,21 @@ WARNINGS = {
         "correct pcmk_host_list or pcmk_host_map",
         "The entry does nothing.",
         "The name is misspelt, or the node was renamed or removed.",
+        "",
+    ),
+    "fence-device-unmanaged": (
+        "fence device {device} is not managed, by {option}={value}: the cluster fences with it, and does not look"
+        " whether it works",
+        "take that out; if 'pr_fence disks' has left it (an id with 'by-pr_fence'), call that again as it was",
+        "Its monitor does not run.",
+        "It was set for maintenance, or a call of `pr_fence disks` was ended early.",
+        "",
+    ),
+    "fence-device-bound": (
+        "fence device {device} is bound to a node, as 'pr_fence disks' leaves it where it is ended early",
+        "call that again as it was; or remove the constraint",
+        "The fence device's monitor prefers that node.",
+        "The call was killed, or could not undo this.",
         "",
     ),
     "nodes-without-names": (
@@ -276,20 +255,6 @@ WARNINGS = {
         "A small disk was made for fencing, as for SBD; or the data's disks were left out.",
         "",
     ),
-    "machines-alike": (
-        "nodes {nodes} have one machine-id",
-        "give each its own ('systemd-machine-id-setup'), and check what else the clone has kept",
-        "One of them was made as a copy of the other. Host identifiers and state may be copies, too.",
-        "The machine was cloned.",
-        "",
-    ),
-    "versions-differ": (
-        "the nodes have different versions: {values}",
-        "bring all to one version",
-        "Versions work side by side, but one may know more than the other.",
-        "An update that is not at its end.",
-        "",
-    ),
     "cluster-missing": (
         "there is no cluster here: no {path}, and none of Pacemaker's tools",
         "run this on a node of the cluster, or name disks",
@@ -304,18 +269,11 @@ WARNINGS = {
         "The cluster does not run here, or this user may not ask it.",
         "",
     ),
-    "node-unasked": (
-        "node {node} could not be asked: {answer}",
-        "try the command by hand: {command}",
-        "What is told is what the other nodes see.",
-        "The node is down, does not let this user in without a password, or has no pr_fence.",
-        "",
-    ),
-    "node-unintelligible": (
-        "the answer of node {node} is none of pr_fence's: {answer}",
-        "try the command by hand: {command}",
-        "What is told is what the other nodes see.",
-        "Its version has no such subcommand, or the remote shell prints something of its own.",
+    "history-unread": (
+        "which fencings failed could not be read: {answer}",
+        "look at it with 'stonith_admin --history'",
+        "What fencing did last is not known.",
+        "The cluster's fencer did not answer in time, or just starts.",
         "",
     ),
 }

@@ -31,6 +31,9 @@ def tables() -> Iterator[ModuleType]:
     from . import doctor
 
     yield doctor
+    from . import doctor_nodes
+
+    yield doctor_nodes
     from . import preflight
 
     yield preflight

@@ -32,7 +32,8 @@ FAILURES = {
         "",
         "There is nothing to do. Nothing was changed.",
         "It was removed before, or another name was given for a disk that is not there.",
-        "Name it as the fence device does.",
+        "Name it as the fence device does. Where a call was ended early this node may still be registered there:"
+        " `pr_fence repair leave DISK` takes it out.",
     ),
     "no-disk-left": (
         "fence device {name} would be left without a disk",
@@ -100,10 +101,25 @@ FAILURES = {
         "",
     ),
     "device-left-held": (
-        "fence device {name} could not be changed, and is left in maintenance mode: {answer}",
+        "fence device {name} could not be changed, and may be left in maintenance mode: {answer}",
         "call this again; or remove what has 'by-pr_fence' in its id from the configuration",
         "It fences as before, with the disks of before, but nobody monitors it.",
         "The cluster did not take a change.",
+        "",
+    ),
+    "change-unfinished": (
+        "fence device {name} has its disks, but what was there for the change alone may be left: {answer}",
+        "call this again as it was; or remove what has 'by-pr_fence' in its id from the configuration",
+        "It fences with the disks of now. It may be bound to the node where it runs, and nodes may count as unfenced"
+        " with the disks of before, too.",
+        "Somebody else changed the configuration at the same time, or the cluster was busy or elected its DC.",
+        "",
+    ),
+    "node-shut-out-elsewhere": (
+        "these nodes are registered there, and not on other disks of fence device {name}: {nodes}",
+        "reboot each of them and start the cluster there, or have it leave the disk ('pr_fence repair leave')",
+        "The cluster may take such a node for fenced, and would not fence it here as well: it could write there.",
+        "The node was fenced before this disk was added, or while it was.",
         "",
     ),
     "cluster-tool-failed": (
@@ -150,11 +166,13 @@ STEPS = {
     "set-by-template": "its option devices is none of its own",
     "set-more-than-once": "its option devices is set more than once, or by a rule",
     "device-cloned": "it is a clone",
+    "digests-missing": "it tells no digests",
     "digest-added": "have each node count as unfenced with the new disks as well: {nodes}",
     "digest-alone": "have each node count as unfenced with these disks only: {nodes}",
     "device-held": "hold fence device {name}, as in maintenance mode",
     "device-forgotten": "have all nodes forget how they started fence device {name}",
     "disks-set": "fence device {name} gets the disks {disks}, and is held no more",
     "device-released": "let fence device {name} be anywhere again",
+    "goes-on-unwatched": "what was begun with the cluster goes on, unwatched; call this again as it was in a minute",
     "taking-back": "take back what was begun with fence device {name}",
 }

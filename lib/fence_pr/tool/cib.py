@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Attributes of a node that tell with which parameters of fence devices it was unfenced, and the kind of digest in each.
 DIGESTS = {"#digests-all": "all", "#digests-secure": "nonprivate"}
-_HELD, _PINNED = "held-by-pr_fence", "pinned-by-pr_fence"
+_HELD, PINNED = "held-by-pr_fence", "pinned-by-pr_fence"
 _TIME_OF_REFRESH = "last-lrm-refresh"
 _SETS = ("meta_attributes", "instance_attributes")
 # What an operation may be after which nothing has run, and Pacemaker's code for "not running".
@@ -100,7 +100,7 @@ def held(text: str, name: str) -> str:
     element.insert(last + 1, given)
     constraints = tree.find("configuration/constraints")
     if node and constraints is not None and not _pins(constraints, name):
-        pin = {"id": f"{name}-{_PINNED}", "rsc": name, "node": node, "score": "1000"}
+        pin = {"id": f"{name}-{PINNED}", "rsc": name, "node": node, "score": "1000"}
         ElementTree.SubElement(constraints, "rsc_location", pin)
     return _next(tree)
 
@@ -117,9 +117,21 @@ def released(text: str, name: str) -> str:
 
 def is_held(text: str, name: str) -> bool:
     """Whether a call has left something behind that must be taken back."""
-    tree = tree_of(text)
-    kept = any(it.get("id") == f"{name}-{_HELD}" for it in tree.iter("meta_attributes"))
-    return kept or any(_pins(it, name) for it in tree.iterfind("configuration/constraints"))
+    pinned = any(_pins(it, name) for it in tree_of(text).iterfind("configuration/constraints"))
+    return pinned or is_in_maintenance(text, name)
+
+
+def is_in_maintenance(text: str, name: str) -> bool:
+    """Whether a call holds the fence device, or has left it held."""
+    return any(it.get("id") == f"{name}-{_HELD}" for it in tree_of(text).iter("meta_attributes"))
+
+
+def is_unfinished(text: str, name: str) -> bool:
+    """Whether a call was ended before all of it was done: something is held, or nodes have the digests of two lists of
+    disks.
+    """
+    entries = [[it for it in value.split(",") if it.startswith(f"{name}:")] for value in digests(text).values()]
+    return is_held(text, name) or any(len(it) > 1 for it in entries)
 
 
 def _let_go(element: Element, name: str) -> None:
@@ -129,7 +141,7 @@ def _let_go(element: Element, name: str) -> None:
 
 
 def _pins(constraints: Element, name: str) -> list[Element]:
-    return [it for it in constraints.findall("rsc_location") if it.get("id") == f"{name}-{_PINNED}"]
+    return [it for it in constraints.findall("rsc_location") if it.get("id") == f"{name}-{PINNED}"]
 
 
 def _next(tree: Element) -> str:

@@ -74,13 +74,24 @@ def ask(name: str, arguments: Sequence[str], seconds: float, code: str = "cib-un
 
 def parse(resources: bytes) -> Iterator[FenceDevice]:
     """The fence devices in the configuration's part on resources. Raises ParseError."""
-    tree = ElementTree.fromstring(resources)
+    tree = with_references(ElementTree.fromstring(resources))
     templates = {it.get("id", ""): it for it in tree.iter("template")}
     for primitive in tree.iter("primitive"):
         template = templates.get(primitive.get("template", ""))
         elements = [it for it in (primitive, template) if it is not None]
         if any(it.get("type") == AGENT and it.get("class") == "stonith" for it in elements):
             yield FenceDevice(primitive.get("id", ""), _parameters(elements))
+
+
+def with_references(tree: Element) -> Element:
+    """The same tree, in which everything that refers to something else (id-ref) has what stands there."""
+    known = {it.get("id", ""): it for it in tree.iter()}
+    for it in list(tree.iter()):
+        found = known.get(it.get("id-ref", "")) if it.get("id-ref") else None
+        if found is not None and found.tag == it.tag:
+            it.attrib.update({**found.attrib, **it.attrib})
+            it[:] = list(found)
+    return tree
 
 
 def _parameters(elements: list[Element]) -> dict[str, str]:
@@ -98,6 +109,6 @@ def _parameters(elements: list[Element]) -> dict[str, str]:
 
 def _keys_of_map(text: str) -> str:
     """The node_keys that are in a pcmk_host_map, "" unless it maps every node to a key."""
-    pairs = [pair.rpartition(":")[::2] for pair in text.replace(";", " ").replace(",", " ").split()]
+    pairs = [pair.replace("=", ":").rpartition(":")[::2] for pair in text.replace(";", " ").replace(",", " ").split()]
     given = [f"{node}:{plug}" for node, plug in pairs if node and keys.is_number(plug)]
     return ";".join(given) if len(given) == len(pairs) else ""

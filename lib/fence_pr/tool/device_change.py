@@ -72,8 +72,8 @@ class DeviceChange:
 
     def carry_out(self, looked: Looked, wanted: tuple[str, ...]) -> None:
         """Give it the disks. Raises FenceError, and takes everything back before that."""
-        self._announce(wanted, only=False)
         try:
+            self._announce(wanted, only=False)
             self._step("device-held")
             self._replace(looked.text, lambda text: cib.held(text, self._name))
             self._step("device-forgotten")
@@ -83,13 +83,13 @@ class DeviceChange:
             self._step("disks-set", disks=wanted)
             self._replace(looked.text, lambda text: cib.with_disks(text, self._name, wanted), looked.plan)
         except FenceError as error:
-            self._take_back(looked, error)
-            raise
+            if self._take_back(wanted, error):
+                raise
 
     def settle(self, looked: Looked, wanted: tuple[str, ...]) -> bool:
         """Wait until the cluster has taken that up, and take away what was there for that alone.
 
-        Returns whether the fence device runs. Raises FenceError if something is left.
+        Returns whether the fence device runs. Raises FenceError if something may be left.
         """
         nodes = looked.plan.online()
         seconds = None if cib.runs(looked.text, self._name, nodes) else _UNEXPECTED_SECONDS
@@ -99,9 +99,12 @@ class DeviceChange:
         except FenceError:
             runs = False
         self._step("device-released")
-        changed = cib.with_disks(looked.text, self._name, wanted)
-        self._replace(changed, lambda text: cib.released(text, self._name))
-        self._announce(wanted, only=True)
+        try:
+            changed = cib.with_disks(looked.text, self._name, wanted)
+            self._replace(changed, lambda text: cib.released(text, self._name))
+            self._announce(wanted, only=True)
+        except FenceError as error:
+            raise FenceError("change-unfinished", name=self._name, answer=error.notice().pack()) from error
         return runs
 
     def harmed(self, looked: Looked) -> list[str]:
@@ -166,16 +169,26 @@ class DeviceChange:
                 )
             time.sleep(_POLL_SECONDS)
 
-    def _take_back(self, looked: Looked, error: FenceError) -> None:
-        """Raises FenceError if the fence device stays held."""
-        self._step("taking-back")
+    def _take_back(self, wanted: tuple[str, ...], error: FenceError) -> bool:
+        """Take back what was begun, unless the cluster has the disks, though the tool that set them failed or was not
+        waited for. Returns whether anything was taken back. A tool may fail while the cluster elects its DC.
+
+        Raises FenceError if the fence device may stay held.
+        """
         for _ in range(_TRIES):
-            text = self._tools.cib()
-            if not cib.is_held(text, self._name) or self._tools.replace(text, cib.released(text, self._name)):
-                break
+            try:
+                text = self._tools.cib()
+                if cib.disks(text, self._name) == wanted and not cib.is_in_maintenance(text, self._name):
+                    return False
+                if not cib.is_held(text, self._name) or self._tools.replace(text, cib.released(text, self._name)):
+                    break
+            except FenceError:
+                time.sleep(_POLL_SECONDS)
         else:
             raise FenceError("device-left-held", name=self._name, answer=error.notice().pack())
-        self._announce(cib.disks(looked.text, self._name), only=True)
+        self._step("taking-back")
+        self._announce(cib.disks(text, self._name), only=True)
+        return True
 
     def _step(self, code: str, **fields: object) -> None:
         self._hear(Notice(code, {"name": self._name, **fields}))

@@ -12,8 +12,8 @@ from ..errors import DeviceRefused, DiskNotAsAsked, FenceError, Notice, UsageErr
 from ..log import one_line
 from ..parallel import Patience, in_time, on_each
 from ..storage import in_use
-from ..storage.snapshot import ON
-from . import disks, terminal
+from ..storage.snapshot import OFF, ON
+from . import cib, disks, terminal
 from .deeds import Leave
 from .device_change import DeviceChange
 from .pacemaker import Pacemaker
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..child import Channel
     from ..storage.disk import Watch
     from .cluster import FenceDevice
+    from .device_change import Looked
     from .options import Call
     from .pacemaker import Plan
     from .report import Json
@@ -84,6 +85,9 @@ class _Change:
     def carry_out(self) -> Json:
         """What is found and done."""
         looked = self._cluster.look()
+        if cib.disks(looked.text, self._configured.name) != self._configured.disks():
+            raise FenceError("configuration-changed", name=self._configured.name)
+        self._unfinished = cib.is_unfinished(looked.text, self._configured.name)
         wanted = self.wanted()
         problems = [it.notice() for it in self.refusals(looked.plan)]
         found = {
@@ -95,14 +99,21 @@ class _Change:
                 self._cluster.check(looked, wanted)
                 self._cluster.carry_out(looked, wanted)
                 found |= {"after": wanted, "done": True}
-                if not self._cluster.settle(looked, wanted):
-                    self._warnings.append(Notice("device-not-running", {"name": self._configured.name}))
-                if harmed := self._cluster.harmed(looked):
-                    problems.append(Notice("restarted-nevertheless", {"actions": harmed}))
-                self.afterwards()
+                problems += self._settled(looked, wanted)
+                problems += [it.notice() for it in self.afterwards(looked.plan)]
             except FenceError as error:
                 problems += error.notices()
         return examined({**found, "steps": [told(it) for it in self._steps]}, problems, self._warnings)
+
+    def _settled(self, looked: Looked, wanted: tuple[str, ...]) -> Iterable[Notice]:
+        """What went wrong after the cluster had the disks."""
+        try:
+            if not self._cluster.settle(looked, wanted):
+                self._warnings.append(Notice("device-not-running", {"name": self._configured.name}))
+            harmed = self._cluster.harmed(looked)
+        except FenceError as error:
+            return error.notices()
+        return [Notice("restarted-nevertheless", {"actions": harmed})] if harmed else []
 
     def wanted(self) -> tuple[str, ...]:
         """The disks that the fence device shall have. Raises FenceError, UsageError."""
@@ -112,8 +123,9 @@ class _Change:
         """What speaks against it. plan: what the cluster is about to do."""
         raise NotImplementedError
 
-    def afterwards(self) -> None:
-        """What is to be done when the cluster has the new disks."""
+    def afterwards(self, plan: Plan) -> Iterable[FenceError]:
+        """What is to be done when the cluster has the new disks, and what is wrong then. plan: as in refusals."""
+        raise NotImplementedError
 
     def _job(self, names: tuple[str, ...], here: ThisNode, watch: Watch, share: float) -> Job:
         source = self._source
@@ -122,19 +134,20 @@ class _Change:
 
     def _look(
         self, names: tuple[str, ...], wanted: tuple[str, ...], share: float = _READ_SHARE
-    ) -> list[SharedDisk | FenceError]:
+    ) -> list[tuple[SharedDisk | FenceError, disks.Facts]]:
         """Read those of the disks that are wanted. Raises FenceError if names do not lead to disks."""
         job = self._job(names, Reader(self._seconds * share), ReadingOnly(self._watch), share)
         devices = [it for it in job.resolve() if it.name in wanted]
         read = job.read(devices, job.nodes.own_keys_if_readable(devices))
+        facts = []
         for device, it in zip(devices, read):
             name = self._configured.name
             if isinstance(it, FenceError):
-                self._facts.append(disks.unread(device, it, name))
+                facts.append(disks.unread(device, it, name))
             else:
                 rule = Daylight(job.nodes.are_guessed(devices), job.nodes.one_is_unknown(devices))
-                self._facts.append(disks.read(job, it, job.nodes.all(devices), rule, name))
-        return read
+                facts.append(disks.read(job, it, job.nodes.all(devices), rule, name))
+        return list(zip(read, facts))
 
 
 class Adding(_Change):
@@ -142,26 +155,52 @@ class Adding(_Change):
 
     def wanted(self) -> tuple[str, ...]:
         before = self._configured.disks()
-        if named := [it for it in self._names if it in before]:
+        named = [it for it in self._names if it in before]
+        if named and not self._unfinished:
             raise DeviceRefused("disk-named-already", named[0], name=self._configured.name)
-        return (*before, *self._names)
+        return tuple(dict.fromkeys((*before, *self._names)))
 
     def refusals(self, plan: Plan) -> Iterable[FenceError]:
-        read = self._look((*self._configured.disks(), *self._names), self._names)
-        for disk, facts in zip(read, self._facts):
+        looked = self._looked()
+        for disk, facts in looked:
+            self._facts.append(facts)
+            if not isinstance(disk, FenceError) and disk.device.is_named_by_kernel():
+                self._warnings.append(Notice("name-of-this-boot", {"disk": disk.device.label()}))
+        yield from self._judged(looked, plan)
+
+    def afterwards(self, plan: Plan) -> Iterable[FenceError]:
+        """Who was fenced meanwhile was fenced on the disks of before."""
+        return list(self._judged(self._looked(), plan))
+
+    def _looked(self) -> list[tuple[SharedDisk | FenceError, disks.Facts]]:
+        """The new disks. What the others tell of who is shut out there is kept."""
+        names = tuple(dict.fromkeys((*self._configured.disks(), *self._names)))
+        read = self._look(names, names)
+        others = [facts for _, facts in read if facts.said["name"] not in self._names]
+        self._shut_out = {it["node"] for facts in others for it in facts.said["states"] if it["state"] == OFF}
+        return [(disk, facts) for disk, facts in read if facts.said["name"] in self._names]
+
+    def _judged(
+        self, looked: Iterable[tuple[SharedDisk | FenceError, disks.Facts]], plan: Plan
+    ) -> Iterable[FenceError]:
+        for disk, facts in looked:
             if isinstance(disk, FenceError):
                 yield disk
             elif facts.problem:
                 yield DiskNotAsAsked(facts.problem.code, **facts.problem.fields)
             else:
                 yield from self._not_registered(disk, facts.said, plan.nodes)
-                if disk.device.is_named_by_kernel():
-                    self._warnings.append(Notice("name-of-this-boot", {"disk": disk.device.label()}))
 
     def _not_registered(self, disk: SharedDisk, said: Json, nodes: Mapping[str, bool]) -> Iterable[FenceError]:
-        """What is unfenced before it does anything else, on the new disk, too, need not be there with force."""
+        """What is unfenced before it does anything else, on the new disk, too, need not be there with force.
+
+        What was shut out of the other disks must not be there: the cluster would not fence it once more.
+        """
         states = {it["node"]: it["state"] for it in said["states"]}
-        missing = [it for it, state in states.items() if state != ON]
+        if here := sorted(it for it in self._shut_out if states.get(it) == ON):
+            fields = {"nodes": here, "name": self._configured.name}
+            yield not_as_asked("node-shut-out-elsewhere", disk.snapshot, disk=disk.device.label(), **fields)
+        missing = [it for it in dict.fromkeys((*states, *nodes)) if states.get(it) != ON]
         if self._force:
             missing = [it for it in missing if nodes.get(it, True)]
         if missing or not states:
@@ -187,6 +226,8 @@ class Removing(_Change):
         before = self._configured.disks()
         if found := _same_disk(name, before):
             return found
+        if self._unfinished:
+            return name
         raise DeviceRefused("disk-not-named", name, name=self._configured.name, disks=before)
 
     def refusals(self, plan: Plan) -> Iterable[FenceError]:
@@ -196,7 +237,8 @@ class Removing(_Change):
             yield FenceError("node-not-fenced-yet", nodes=sorted(plan.lost))
         for name in self._names:
             try:
-                (disk,) = self._look((name,), (name,), _READ_SHARE / len(self._names))
+                ((disk, facts),) = self._look((name,), (name,), _READ_SHARE / len(self._names))
+                self._facts.append(facts)
             except FenceError as error:
                 disk = error
             if isinstance(disk, FenceError):
@@ -204,7 +246,7 @@ class Removing(_Change):
             elif users := in_use.users(disk.device):
                 yield FenceError("disk-in-use", disk=disk.device.label(), users=[it.pack() for it in users])
 
-    def afterwards(self) -> None:
+    def afterwards(self, _: Plan) -> Iterable[FenceError]:
         """A disk that hangs is not waited for: what has been changed must be told."""
         patience = Patience(time.monotonic() + self._seconds * _LEAVE_SHARE)
         names = list(self._names)
@@ -212,6 +254,7 @@ class Removing(_Change):
         for name, it in zip(names, left):
             if isinstance(it, FenceError):
                 self._warnings.append(Notice("not-left", {"disk": name, "answer": it.notice().pack()}))
+        return ()
 
     def _leave(self, name: str) -> None:
         """Go out of one disk, as 'repair leave'. Raises FenceError if this node stays registered there."""

@@ -8,11 +8,13 @@ from .. import options
 from ..actions.validate_all import FIRST_TRY_SHARE, PACEMAKERS_SECONDS
 from ..errors import FenceError, Notice
 from ..nearest import nearest
+from .cib import PINNED
+from .doctor_constraints import FALSE
 from .doctor_findings import Finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .doctor_configuration import Configuration, Device, Level
 
@@ -23,6 +25,11 @@ _ACTIONS = ("on", "off", "monitor", "status", "list")
 _STARTED = ("started", "promoted", "master", "unpromoted", "slave")
 _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "msec": 0.001, "us": 1e-6, "usec": 1e-6, "m": 60.0,
             "min": 60.0, "h": 3600.0, "hr": 3600.0}  # fmt: skip
+# Meta attribute → whether it is false where the resource is managed.
+_UNMANAGED = (("maintenance", True), ("is-managed", False))
+_STATIC = "static-list"
+# The fencer has it by itself, where nodes have a watchdog.
+_WATCHDOG = "watchdog"
 _LISTS = ("pcmk_host_list", "pcmk_host_map")
 
 
@@ -37,12 +44,15 @@ def judge(found: Configuration, nodes: Sequence[str]) -> Iterator[Finding]:
         return
     for device in found.devices:
         yield from _of_device(device)
-        yield from _of_hosts(device, nodes)
+        yield from _of_hosts(device, [*nodes, *found.guests] if nodes else [])
         yield from _of_times(device, found.timeout)
     for name, node in found.banned:
         if name in [it.name for it in found.devices]:
             fields = {"device": name, "node": node}
-            yield Finding(Notice("fence-device-banned", fields), (f"{_READ}rsc_location {name} {node} -INFINITY",))
+            yield Finding(Notice("fence-device-banned", fields), (f"{_READ}rsc_location: {name} not on {node}",))
+    for name in found.bound:
+        yield Finding(Notice("fence-device-bound", {"device": name}), (f"{_READ}rsc_location {name}-{PINNED}",))
+    yield from _of_levels(found)
     yield from _of_coverage(found, nodes)
     yield from _of_orders(found, nodes)
 
@@ -53,6 +63,10 @@ def _of_device(device: Device) -> Iterator[Finding]:
         yield Finding(
             Notice("fence-device-off", {"device": name, "value": role}), (f"{_READ}{name}: target-role={role}",)
         )
+    for option, well in _UNMANAGED:
+        if (given := device.meta.get(option, "")) and (given.lower() in FALSE) is not well:
+            fields = {"device": name, "option": option, "value": given}
+            yield Finding(Notice("fence-device-unmanaged", fields), (f"{_READ}{name}: {option}={given}",))
     if "unfencing" not in device.meta.get("provides", "").split():
         given = device.meta.get("provides", "")
         evidence = f"{_READ}{name}: provides={given}" if given else f"{_READ}{name} has no meta attribute provides"
@@ -67,11 +81,12 @@ def _of_device(device: Device) -> Iterator[Finding]:
 
 def hosts(raw: Mapping[str, str]) -> list[str] | None:
     """The nodes that a fence device with these options is said to fence; None if the cluster asks the agent."""
-    if raw.get("pcmk_host_check", "static-list") != "static-list":
+    check = raw.get("pcmk_host_check") or ""
+    if check not in ("", _STATIC):
         return None
     listed = raw.get("pcmk_host_list", "").replace(",", " ").replace(";", " ").split()
-    mapped = [it.partition(":")[0] for it in raw.get("pcmk_host_map", "").replace(";", " ").split()]
-    return [*listed, *filter(None, mapped)] if any(raw.get(it) for it in _LISTS) else None
+    mapped = [it.replace("=", ":").partition(":")[0] for it in raw.get("pcmk_host_map", "").replace(";", " ").split()]
+    return [*listed, *filter(None, mapped)] if check or any(raw.get(it) for it in _LISTS) else None
 
 
 def fences(raw: Mapping[str, str], node: str) -> bool:
@@ -122,8 +137,9 @@ def limit(device: Device, action: str) -> float | None:
 
 def seconds(text: str) -> float | None:
     """A time as Pacemaker's options have it; None if it is none."""
-    digits = text.strip().rstrip("abcdefghijklmnopqrstuvwxyz")
-    unit = _SECONDS.get(text.strip()[len(digits) :].strip())
+    text = text.strip().lower()
+    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = _SECONDS.get(text[len(digits) :].strip())
     try:
         found = float(digits) * unit if unit else math.nan
     except ValueError:
@@ -149,6 +165,7 @@ def _of_coverage(found: Configuration, nodes: Sequence[str]) -> Iterator[Finding
             yield Finding(Notice("host-unlisted", {"device": found.devices[0].name, "node": node}), evidence)
             continue
         if levels:
+            yield from _unlisted(node, dict.fromkeys(named), devices)
             for it in levels:
                 if not _is_whole(it, devices, everything):
                     unjoined.setdefault(it.devices, []).append(node)
@@ -162,6 +179,24 @@ def _of_coverage(found: Configuration, nodes: Sequence[str]) -> Iterator[Finding
     for names, left in unjoined.items():
         evidence = tuple(_disks_of(devices[name]) for name in names if name in devices)
         yield Finding(Notice("fence-devices-without-level", {"nodes": left, "devices": names}), evidence)
+
+
+def _unlisted(node: str, named: Iterable[str], devices: Mapping[str, Device]) -> Iterator[Finding]:
+    """A level needs each of its fence devices, and Pacemaker uses none for a node that it does not list."""
+    for name in named:
+        if name in devices and not fences(devices[name].raw, node):
+            yield Finding(Notice("host-unlisted", {"device": name, "node": node}), _lists(devices[name]))
+
+
+def _of_levels(found: Configuration) -> Iterator[Finding]:
+    """Levels that name what is not there: they fail, whatever else they name."""
+    known = {_WATCHDOG, *(it.name for it in found.devices), *(it.name for it in found.resources if it.fences())}
+    for name in dict.fromkeys(name for level in found.levels for name in level.devices if name not in known):
+        evidence = (
+            f"{_READ}fencing-level: devices={','.join(it.devices)}" for it in found.levels if name in it.devices
+        )
+        fields = {"device": name, "near": nearest(name, sorted(known - {_WATCHDOG}))}
+        yield Finding(Notice("level-device-unknown", fields), tuple(dict.fromkeys(evidence)))
 
 
 def _disks_of(device: Device) -> str:

@@ -20,13 +20,15 @@ _MOST_EVIDENCE = 8
 # What explains much else, the worst first. What is in neither list stands between the two.
 CAUSES = (
     "corosync-conf-unreadable", "corosync-conf-missing", "cluster-name-missing", "fencing-disabled",
-    "fence-device-missing", "fence-device-off", "host-identifiers-equal", "cluster-names-differ", "nodelists-differ",
+    "fence-device-missing", "fence-device-off", "node-names-equal",
+    "host-identifiers-equal", "cluster-names-differ", "nodelists-differ",
     "nodelist-orders-differ", "name-leads-elsewhere", "own-keys-equal", "registrations-differ", "unfencing-missing",
-    "fence-device-banned", "plug-in-resource", "host-unlisted", "disks-not-covered", "fence-devices-without-level",
-    "level-orders-differ", "time-limit-too-short", "node-not-in-nodelist", "remote-node-unknown",
+    "fence-device-banned", "plug-in-resource", "host-unlisted", "level-device-unknown", "disks-not-covered",
+    "fence-devices-without-level", "level-orders-differ", "time-limit-too-short", "node-not-in-nodelist",
+    "remote-node-unknown",
 )  # fmt: skip
 # What something else has led to, or will lead to.
-SYMPTOMS = ("member-not-registered", "fence-device-failed", "fencing-failed")
+SYMPTOMS = ("member-not-registered", "node-unclean", "fence-device-failed", "fencing-failed")
 # Told of a disk by what reads it for another question, and no finding beside the others.
 _ECHOES = {
     "not-unfenced": ("unfencing-missing", "own-key-missing", "no-keys"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import ENOENT
 
 from .. import __version__, corosync
 from ..errors import DeviceRefused, FenceError, Notice
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from ..child import Channel
     from ..corosync import Cluster
+    from .doctor_configuration import Device
     from .options import Call
     from .report import Json
     from .sources import Source
@@ -87,7 +89,8 @@ def look(call: Call, channel: Channel, examiner: Callable[[float], Examiner] = E
         found.append(Finding(Notice("cluster-missing", {"path": conf}), unseen=True))
     elif asked.tools or cluster.nodes:
         found += asked.unseen
-    looked = _looked(call, channel, asked, examiner)
+    looked, failed = _looked(call, channel, asked, examiner)
+    found += failed
     said = [disk for it in looked for disk in it.said]
     own = frozenset(disk["identity"] for it in looked for disk in it.disks if disk["identity"])
     identities = _identities(configuration, here)
@@ -130,17 +133,36 @@ def _pacemaker(call: Call) -> _Asked:
     assert isinstance(sources, Sources)
     unseen: list[Finding] = []
 
-    def parsed(said: object, parse: Callable[[bytes], Parsed]) -> Parsed | None:
+    def parsed(said: object, parse: Callable[[bytes], Parsed], missing: Notice | None) -> Parsed | None:
         try:
             if isinstance(said, FenceError):
                 raise said
-            return parse(said) if isinstance(said, bytes) else None
+            if isinstance(said, bytes):
+                return parse(said)
+            unseen.extend([Finding(missing, unseen=True)] if missing else [])
         except FenceError as error:
             unseen.append(Finding(error.notice(), unseen=True))
-            return None
+        return None
 
-    configuration = parsed(cib, doctor_configuration.parse)
-    return _Asked(sources, configuration, parsed(status, doctor_status.parse), cib is not None, tuple(unseen))
+    # Disks that are named can be looked at where there is no Pacemaker.
+    no_cib, no_status = _no_program("cib-unread", "cibadmin"), _no_program("status-unread", doctor_status.PROGRAM)
+    configuration = parsed(cib, doctor_configuration.parse, None if call.words else no_cib)
+    found = parsed(status, doctor_status.parse, no_status if cib is not None else None)
+    if sources.everything and any(it.disks() for it in _chosen(call, configuration)):
+        unread = Notice("cib-unread", {"program": "cibadmin", "answer": "no answer"})
+        unseen += [Finding(it, unseen=True) for it in sources.unasked or (unread,)]
+    if found and found.history_unread:
+        unseen.append(Finding(Notice("history-unread", {"answer": found.history_unread}), unseen=True))
+    return _Asked(sources, configuration, found, cib is not None, tuple(unseen))
+
+
+def _no_program(code: str, program: str) -> Notice:
+    return Notice(code, {"program": program, "answer": os.strerror(ENOENT)})
+
+
+def _chosen(call: Call, found: Configuration | None) -> list[Device]:
+    """The fence devices that are meant."""
+    return [it for it in found.devices if call.values["fence_device"] in ("", it.name)] if found else []
 
 
 def _named(cluster: Cluster, found: Configuration, here: Examiner) -> Cluster:
@@ -150,8 +172,12 @@ def _named(cluster: Cluster, found: Configuration, here: Examiner) -> Cluster:
     return corosync.Cluster(cluster.name, cluster.nodes, cluster.missing, others, own_name=own_name)
 
 
-def _looked(call: Call, channel: Channel, asked: _Asked, examiner: Callable[[float], Examiner]) -> list[Looked]:
-    """The disks of each fence device, all at once; none where nobody says which disks are meant."""
+def _looked(
+    call: Call, channel: Channel, asked: _Asked, examiner: Callable[[float], Examiner]
+) -> tuple[list[Looked], list[Finding]]:
+    """The disks of each fence device, all at once; none where nobody says which disks are meant. And why some could not
+    be looked at.
+    """
     sources = () if asked.sources.everything else asked.sources.sources
     given = {it.name: it.given.parameters for it in (asked.configuration or Configuration()).devices}
     seconds = call.seconds("timeout") * _DISKS_SHARE
@@ -163,7 +189,9 @@ def _looked(call: Call, channel: Channel, asked: _Asked, examiner: Callable[[flo
         except FenceError as error:
             return Looked((), (), (), tuple(Finding(it) for it in error.notices()))
 
-    return [it for it in on_each(look, list(sources)) if isinstance(it, Looked)]
+    outcomes = on_each(look, list(sources))
+    failed = [Finding(error, unseen=True) for it in outcomes if isinstance(it, FenceError) for error in it.notices()]
+    return [it for it in outcomes if isinstance(it, Looked)], failed
 
 
 def _left_over(own: frozenset[str], here: Examiner, node: str) -> Iterator[Finding]:

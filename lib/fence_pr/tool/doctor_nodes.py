@@ -47,6 +47,10 @@ def compare(nodes: Sequence[Json], methods: Sequence[str] = ()) -> Iterator[Find
     """What differs between these nodes that must not, and what is alike. methods: how fence devices make keys."""
     if len(nodes) < 2:
         return
+    for name, count in Counter(it["node"] for it in nodes).items():
+        if count > 1:
+            yield Finding(Notice("node-names-equal", {"node": name}))
+    nodes = _named_apart(nodes)
     yield from _differing(nodes, "cluster-names-differ", lambda it: it["cluster"] or "none")
     yield from _of_nodelists(nodes, ordered=ID in methods)
     yield from _of_names(nodes)
@@ -55,6 +59,17 @@ def compare(nodes: Sequence[Json], methods: Sequence[str] = ()) -> Iterator[Find
     yield from _of_registrations(nodes)
     yield from _alike(nodes, "machines-alike", lambda it: [it["machine"]] if it["machine"] else [])
     yield from _differing(nodes, "versions-differ", lambda it: it["program"])
+
+
+def _named_apart(nodes: Sequence[Json]) -> list[Json]:
+    """Each with a name of its own."""
+    counts: Counter[str] = Counter()
+    found = []
+    for it in nodes:
+        counts[it["node"]] += 1
+        number = counts[it["node"]]
+        found.append({**it, "node": f"{it['node']} ({number})"} if number > 1 else it)
+    return found
 
 
 def _differing(nodes: Sequence[Json], code: str, value: Callable[[Json], str]) -> Iterator[Finding]:

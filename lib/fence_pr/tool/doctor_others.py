@@ -53,16 +53,18 @@ def ask(node: str, call: Call, seconds: float) -> Any | Finding:
         words = shlex.split(call.values["rsh"])
     except ValueError as error:
         raise UsageError("command-malformed", option="rsh", value=call.values["rsh"], answer=str(error)) from error
+    if not words or not words[0]:
+        raise UsageError("command-malformed", option="rsh", value=call.values["rsh"], answer="no program")
     started = [*words, node, command(call, seconds * 0.8)]
     fields = {"node": node, "command": shlex.join(started)}
     code, out, err = run(started, seconds)
     said = _last_line(err) or _last_line(out)
-    if code is None:
-        return Finding(Notice("node-unasked", {**fields, "answer": err.decode("utf-8", "replace") or "no answer"}),
-                       unseen=True)  # fmt: skip
     found = _found(out)
     if found is not None:
         return found
+    if code is None:
+        return Finding(Notice("node-unasked", {**fields, "answer": err.decode("utf-8", "replace") or "no answer"}),
+                       unseen=True)  # fmt: skip
     if code == EXIT_FINE or (out.strip() and code in (EXIT_WRONG, EXIT_UNEXAMINED)):
         return Finding(Notice("node-unintelligible", {**fields, "answer": said or "nothing"}), unseen=True)
     return Finding(Notice("node-unasked", {**fields, "answer": said or f"it ended with {code}"}), unseen=True)
@@ -74,6 +76,7 @@ def _found(out: bytes) -> Any | None:
         if line.startswith(b"{"):
             try:
                 report = json.loads(line)
+                json.dumps(report, ensure_ascii=False).encode("utf-8", "surrogateescape")  # so it can be printed
             except (ValueError, RecursionError):
                 continue
             found = report.get("found")
@@ -141,5 +144,5 @@ def _ends(process: subprocess.Popen[bytes], until: float) -> bool:
 def _kill(process: subprocess.Popen[bytes]) -> None:
     try:
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    except (ProcessLookupError, PermissionError):
+        return  # another user's, as sudo's, hears that nobody listens

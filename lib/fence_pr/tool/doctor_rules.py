@@ -88,6 +88,8 @@ def of_history(status: Status, devices: Sequence[str], said: Sequence[str] = ())
             fields = {"action": event.action, "node": event.target, "at": event.at, "answer": event.answer}
             evidence = f"{_MON}fence history: {event.action} of {event.target}, by {event.by or 'nobody'}"
             yield Finding(Notice("fencing-failed", fields), (evidence, *log))
+    for node in status.unclean:
+        yield Finding(Notice("node-unclean", {"node": node}), (f"{_MON}{node} is unclean",))
     for failure in status.failures:
         if failure.resource in devices and failure.action in _RECORDED:
             fields = {"device": failure.resource, "action": failure.action, "node": failure.node,

@@ -43,12 +43,16 @@ class Status(Record):
     """The cluster as this node sees it.
 
     online    nodes that are members and ready
+    unclean   nodes that are lost, and not fenced yet
     history   newest first
+    history_unread  why it could not be read, "" if it could
     """
 
     online: tuple[str, ...] = ()
     history: tuple[Event, ...] = ()
     failures: tuple[Failure, ...] = ()
+    history_unread: str = ""
+    unclean: tuple[str, ...] = ()
 
     def last(self) -> list[Event]:
         """The newest event of each node: what came well afterwards is over."""
@@ -64,10 +68,15 @@ def parse(xml: bytes) -> Status:
         tree = ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
         raise FenceError("status-unread", program=PROGRAM, answer=str(error)) from error
+    if tree.find("nodes") is None:
+        raise FenceError("status-unread", program=PROGRAM, answer="no list of nodes")
+    code = next((it.get("status", "0") for it in tree.iterfind("fence_history")), "0")
     return Status(
         tuple(it.get("name", "") for it in tree.iterfind("nodes/node") if _is_ready(it)),
         tuple(_events(tree)),
         tuple(map(_failure, tree.iterfind("failures/failure"))),
+        "" if code == "0" else f"{PROGRAM} has code {code} for it",
+        tuple(it.get("name", "") for it in tree.iterfind("nodes/node") if it.get("unclean") == "true"),
     )
 
 

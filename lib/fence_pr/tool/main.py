@@ -58,6 +58,8 @@ def main(arguments: list[str]) -> int:
     except UsageError as error:
         return _refuse(name, error, as_json=as_json)
     except KeyboardInterrupt:
+        if name == DISKS:
+            write_line(ERROR, one_line(f"{TOOL}: {Notice('goes-on-unwatched', {}).what()}"))
         return 130
 
 

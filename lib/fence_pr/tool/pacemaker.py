@@ -8,9 +8,9 @@ import tempfile
 import time
 from xml.etree import ElementTree
 
-from ..errors import FenceError
+from ..errors import FenceError, Notice
 from ..record import Record
-from .cib import tree_of
+from .cib import DIGESTS, tree_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ class Pacemaker:
 
     def cib(self) -> str:
         """All that the cluster knows."""
-        return self._run("cibadmin", "--query")
+        said = self._run("cibadmin", "--query")
+        _tree("cibadmin", said)
+        return said
 
     def replace(self, old: str, new: str) -> bool:
         """Change the cluster's CIB from old to new; False if it is another one by now, and nothing was changed."""
@@ -80,7 +82,10 @@ class Pacemaker:
         words = "--digests", f"--resource={name}", f"--node={node}", "--output-as=xml"
         with _Files(cib=text) as folder:
             said = self._run("crm_resource", *words, settings={"CIB_file": f"{folder}/cib"})
-        return {it.get("type", ""): it.get("hash", "") for it in _tree("crm_resource", said).iter("digest")}
+        found = {it.get("type", ""): it.get("hash", "") for it in _tree("crm_resource", said).iter("digest")}
+        if not all(map(found.get, DIGESTS.values())):
+            raise FenceError("cluster-tool-failed", program="crm_resource", answer=Notice("digests-missing", {}).pack())
+        return found
 
     def refresh(self, name: str) -> None:
         """Have every node forget what it knows of a resource, and look again."""
@@ -140,16 +145,20 @@ def _failed(program: str, done: subprocess.CompletedProcess[str]) -> FenceError:
 
 
 class _Files:
-    """Texts as files that nobody else can read, while it lasts; gives their folder."""
+    """Texts as files that nobody else can read, while it lasts; gives their folder. Raises FenceError."""
 
     def __init__(self, **texts: str) -> None:
         self._texts = texts
 
     def __enter__(self) -> str:
-        self._folder = tempfile.TemporaryDirectory(prefix="pr_fence-")
-        for name, text in self._texts.items():
-            with open(f"{self._folder.name}/{name}", "w", encoding="utf-8", errors="surrogateescape") as file:
-                file.write(text)
+        try:
+            self._folder = tempfile.TemporaryDirectory(prefix="pr_fence-")
+            for name, text in self._texts.items():
+                with open(f"{self._folder.name}/{name}", "w", encoding="utf-8", errors="surrogateescape") as file:
+                    file.write(text)
+        except OSError as error:
+            answer = f"{tempfile.tempdir or ''}: {error.strerror}".lstrip(": ")
+            raise FenceError("cluster-tool-failed", program="mkdtemp", answer=answer) from error
         return self._folder.name
 
     def __exit__(self, *_: object) -> None:
