@@ -308,6 +308,7 @@ STEPS = {
     "type-unclaimed": "the target does not claim to know {type}",
     "type-not-there": "{type} is refused: {answer}",
     "type-works": "reserved, read back, written under, released",
+    "identity-needed": "the disk has no identity: nobody could tell it from another one afterwards",
     "single-path": "there is one path only",
     "each-path-counts": "{paths}",
     "preempt-over-another-path": "{path} took over what was held over {other}",

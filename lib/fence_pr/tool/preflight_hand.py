@@ -74,7 +74,8 @@ class Hand:
         """Find the disk, and open it; again, if that was done before."""
         self._close()
         found = self._here.find(self._name)
-        if self._identity not in (None, found.identity):
+        # Of a disk that does not say who it is nobody knows whether the name leads to the same one again.
+        if self._identity is not None and (not found.identity or found.identity != self._identity):
             raise FenceError("disk-became-another", disk=self._name, identity=found.identity or "none")
         self._identity = found.identity
         self._disk = self._here.open(found, Unwatched(), None)

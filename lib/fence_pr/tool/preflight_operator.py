@@ -7,7 +7,7 @@ import time
 
 from ..errors import FenceError
 from ..storage.snapshot import TYPE_NAMES
-from .preflight_bench import Outcome, failed, passed, warned
+from .preflight_bench import Outcome, failed, passed, skipped, warned
 from .preflight_hand import DONE
 from .preflight_stream import OK
 from .preflight_write import told
@@ -28,6 +28,8 @@ def relogin(command: str) -> Callable[[Bench], Outcome]:
 
     def step(bench: Bench) -> Outcome:
         one, kind = bench.one, bench.usual_type()
+        if not one.found["identity"]:
+            return skipped("identity-needed")
         one.register()
         one.must("reserve", key=one.key, kind=kind)
         if ended := _run(command):
@@ -51,6 +53,8 @@ def restart(command: str) -> Callable[[Bench], Outcome]:
 
     def step(bench: Bench) -> Outcome:
         one, kind = bench.one, bench.usual_type()
+        if not one.found["identity"]:
+            return skipped("identity-needed")
         one.register()
         one.must("reserve", key=one.key, kind=kind)
         if ended := _run(command):
