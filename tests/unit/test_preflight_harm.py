@@ -14,7 +14,7 @@ import pytest
 
 from fence_pr.errors import DeviceRefused, FenceError
 from fence_pr.storage import device
-from fence_pr.tool import preflight, preflight_operator, preflight_refusal
+from fence_pr.tool import preflight, preflight_operator, preflight_refusal, preflight_signature
 from fence_pr.tool.cluster import FenceDevice
 from fence_pr.tool.other_node import OtherNode
 from fence_pr.tool.preflight_keys import ScratchKeys, foreign
@@ -75,6 +75,40 @@ def test_a_hand_opens_no_disk_again_that_does_not_say_who_it_is(make: Callable[.
     hand = preflight.reach("", "", NAME)._hand  # type: ignore[attr-defined]
     assert "outcome" not in hand.answer({"ask": "open"})
     assert hand.answer({"ask": "open"})["notice"]["code"] == "disk-became-another"
+
+
+def test_what_stands_where_it_writes_counts_too(make: Callable[..., Site]) -> None:
+    """The beginning of a disk may be zeros while its data are there: somebody has just overwritten that part."""
+    site = make()
+    site.store.blocks[SIZE // 2 + 8192] = b"rows".ljust(BLOCK, b"\0")
+    report = site.fly("--write")
+    assert [it["code"] for it in report["problems"]] == ["disk-not-free"]
+
+
+class Image:
+    """A disk of this content."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def size(self) -> int:
+        return len(self._content)
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._content[offset : offset + length]
+
+
+def test_the_last_sectors_of_a_disk_of_any_size_are_looked_at() -> None:
+    """A RAID controller's mark may be all that stands there."""
+    image: Any = Image(bytes(SIZE + 3 * 512 - 4) + b"mark")
+    assert [it.code for it in preflight_signature.by_reading(image)] == ["disk-has-content"]
+
+
+@pytest.mark.parametrize(("at", "magic"), [(1 << 20, "0dd001c0"), (2 << 20, "5ef1ab2f")])
+def test_vmfs_begins_behind_the_first_megabyte(at: int, magic: str) -> None:
+    image: Any = Image(bytes(at) + bytes.fromhex(magic).ljust(SIZE - at, b"\0"))
+    (reason,) = preflight_signature.by_reading(image)
+    assert "VMFS" in reason.what()
 
 
 # What it leaves

@@ -37,9 +37,14 @@ class Area(Record):
         """In the middle of a disk of so many bytes: what partitions and file systems begin and end with stands
         elsewhere. Raises ValueError if there is no room.
         """
-        if size < 4 * _AREA:
+        if not cls.fits(size):
             raise ValueError(f"the disk has only {size} bytes")
         return cls(size // 2 // _AREA * _AREA)
+
+    @staticmethod
+    def fits(size: int) -> bool:
+        """Whether there is room on a disk of so many bytes."""
+        return size >= 4 * _AREA
 
 
 def block(run: str, number: int) -> bytes:
@@ -75,7 +80,7 @@ class Direct:
         return int.from_bytes(answer, "little" if struct.pack("=H", 1)[0] else "big")
 
     def read(self, offset: int, length: int = BLOCK) -> bytes:
-        """What is on the disk; offset and length are multiples of BLOCK."""
+        """What is on the disk; offset and length are multiples of the disk's own block, at most BLOCK."""
         with mmap.mmap(-1, length) as room:
             got = os.preadv(self._fd(os.O_RDONLY), [room], offset)
             if got != length:
