@@ -1,4 +1,4 @@
-"""'preflight' where it could do harm or lie: what it writes to, what it leaves, and what it says of what it did not see."""
+"""'preflight' where it could do harm or lie: what it writes to, what it leaves, what it says of what nobody saw."""
 
 from __future__ import annotations
 
@@ -109,6 +109,34 @@ def test_vmfs_begins_behind_the_first_megabyte(at: int, magic: str) -> None:
     image: Any = Image(bytes(at) + bytes.fromhex(magic).ljust(SIZE - at, b"\0"))
     (reason,) = preflight_signature.by_reading(image)
     assert "VMFS" in reason.what()
+
+
+def test_a_cluster_whose_tools_are_missing_cannot_be_asked(
+    make: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make()
+    monkeypatch.setattr(preflight_refusal, "_COROSYNC", __file__)
+    report = site.fly("--write")
+    assert [it["code"] for it in report["problems"]] == ["disk-not-free"]
+    assert "cibadmin" in report["problems"][0]["text"]
+
+
+@pytest.mark.parametrize("code", ["path-of-map", "device-unreadable", "device-missing"])
+def test_a_disk_of_the_cluster_that_nobody_can_tell_from_this_one_counts(
+    make: Callable[..., Site], monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Such as the path of the very map that is tried."""
+    site = make()
+
+    def refuse(name: str) -> Any:
+        raise DeviceRefused(code, name)
+
+    monkeypatch.setattr(preflight_refusal, "fence_devices", lambda _: (FenceDevice("fence", {"devices": "/dev/sdq"}),))
+    monkeypatch.setattr(device, "resolve", refuse)
+    report = site.fly("--write")
+    assert [it["code"] for it in report["problems"]] == ["disk-not-free"]
+    assert "fence" in report["problems"][0]["text"]
+    assert "/dev/sdq" in report["problems"][0]["text"]
 
 
 # What it leaves
