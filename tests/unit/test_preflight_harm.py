@@ -139,7 +139,32 @@ def test_a_disk_of_the_cluster_that_nobody_can_tell_from_this_one_counts(
     assert "/dev/sdq" in report["problems"][0]["text"]
 
 
+def test_a_page_takes_the_place_of_a_file_alone(make: Callable[..., Site], tmp_path: Path) -> None:
+    """Not of a device node, or of /dev/stdout."""
+    site = make()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("/dev/null")
+    for name in ("fifo", "link"):
+        before = os.lstat(tmp_path / name)
+        report = site.fly(f"--html={tmp_path}/{name}")
+        assert [it["code"] for it in report["problems"]] == ["page-unwritable"]
+        assert os.lstat(tmp_path / name).st_ino == before.st_ino
+    (tmp_path / "file").write_text("old")
+    assert site.fly(f"--html={tmp_path}/file")["exit_status"] == 0
+
+
 # What it leaves
 
 
 # What it says
+
+
+def test_a_name_that_is_no_text_is_written_nevertheless(make: Callable[..., Site], tmp_path: Path) -> None:
+    from fence_pr.tool import preflight_page
+
+    site = make()
+    report = site.fly()
+    report["found"]["disk"] = "/dev/x\udcff"
+    made = preflight_page.write(f"{tmp_path}/page", report)
+    assert made["found"]["page"]["problem"] is None
+    assert IDENTITY in (tmp_path / "page").read_text()
