@@ -153,10 +153,22 @@ def test_a_page_takes_the_place_of_a_file_alone(make: Callable[..., Site], tmp_p
     assert site.fly(f"--html={tmp_path}/file")["exit_status"] == 0
 
 
+def test_a_key_that_no_run_makes_is_foreign() -> None:
+    own = ScratchKeys(b"12").own
+    assert foreign([own, (own & ~0xFF) | 4, own & ~0xFF]) == [own & ~0xFF, (own & ~0xFF) | 4]
+
+
 # What it leaves
 
 
 # What it says
+
+
+@pytest.mark.parametrize("rsh", ["  ", "''"])
+def test_without_a_remote_shell_this_node_does_not_play_the_other(make: Callable[..., Site], rsh: str) -> None:
+    site = make()
+    report = tooling.reported(site._capfd, "preflight", NAME, WITH, f"--rsh={rsh}")
+    assert [it["code"] for it in report["problems"]] == ["remote-shell-malformed"]
 
 
 def test_a_name_that_is_no_text_is_written_nevertheless(make: Callable[..., Site], tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ def _check(call: Call) -> None:
     if node and not _NODE.fullmatch(node):
         raise UsageError("other-node-malformed", option="with", value=node)
     try:
-        shlex.split(call.values["rsh"])
+        if not any(shlex.split(call.values["rsh"])[:1]):
+            raise ValueError("nothing is left of it")
     except ValueError as error:
         raise UsageError("remote-shell-malformed", option="rsh", value=call.values["rsh"], answer=str(error)) from error
     for name in ("restart", "relogin"):
