@@ -161,6 +161,28 @@ def test_a_key_that_no_run_makes_is_foreign() -> None:
 # What it leaves
 
 
+def test_a_path_that_dies_does_not_keep_the_others_registered(make: Callable[..., Site]) -> None:
+    site = make(paths=2)
+    hand = preflight.reach("", "", NAME)._hand  # type: ignore[attr-defined]
+    for question in ({"ask": "open"}, {"ask": "register", "old": 0, "key": 5},
+                     {"ask": "register", "old": 0, "key": 5, "path": 1}):  # fmt: skip
+        assert hand.answer(question).get("outcome", "done") == "done"
+    site.faults["register"] = once(FenceError("path-failure", disk="x", operation="register"))
+    hand.end()
+    assert [*site.unit.keys] == ["n1"]
+
+
+def test_a_refused_registration_does_not_hide_the_one_that_stands(make: Callable[..., Site]) -> None:
+    """A hand that loses its caller just then still knows what it has left."""
+    site = make()
+    hand = preflight.reach("", "", NAME)._hand  # type: ignore[attr-defined]
+    hand.answer({"ask": "open"})
+    assert hand.answer({"ask": "register", "old": 0, "key": 5})["outcome"] == "done"
+    assert hand.answer({"ask": "register", "old": 6, "key": 6})["outcome"] == "conflict"
+    hand.end()
+    assert site.free()
+
+
 # What it says
 
 

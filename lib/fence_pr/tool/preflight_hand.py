@@ -131,8 +131,13 @@ class Hand:
 
     def do_register(self, old: int, key: int, path: int = 0) -> Json:
         """REGISTER over one path, from the key that it must have, 0 for none."""
+        before = self._registered.get(path)
         self._registered[path] = key
-        return self._carried_out(lambda: self._path(path).register_once(old, key))
+        answer = self._carried_out(lambda: self._path(path).register_once(old, key))
+        if answer["outcome"] == CONFLICT:  # what stood there stands there
+            self._registered.pop(path)
+            self._registered.update({} if before is None else {path: before})
+        return answer
 
     def do_unregister(self, key: int, path: int = 0) -> Json:
         """End the registration of one path."""
@@ -162,14 +167,18 @@ class Hand:
 
     def do_leave(self) -> Json:
         """End every registration that this hand has made and that still stands."""
+        failures = []
         for path, key in list(self._registered.items()):
             try:
                 self._end(path, key)
-            except Conflict:
-                pass
-            except IndexError:
-                pass  # the path is gone
+            except (Conflict, IndexError):
+                pass  # the registration, or the path, is gone
+            except FenceError as error:
+                failures.append(error)
+                continue
             self._registered.pop(path, None)
+        if failures:
+            raise failures[0]
         return {"outcome": DONE}
 
     def _end(self, path: int, key: int) -> None:
