@@ -183,6 +183,15 @@ def test_a_refused_registration_does_not_hide_the_one_that_stands(make: Callable
     assert site.free()
 
 
+def test_what_a_lost_node_has_left_the_other_one_removes(make: Callable[..., Site]) -> None:
+    site = make()
+    silent = FenceError("other-node-silent", node="n2", operation="x", answer="none within 1 s")
+    site.away = {"n2": ("stream", silent)}
+    report = site.fly(WITH, "--only=abort-holder")
+    assert seen(report, "FAIL")["abort-holder"] == ["other-node-silent"]
+    assert site.free()
+
+
 # What it says
 
 
