@@ -192,6 +192,19 @@ def test_what_a_lost_node_has_left_the_other_one_removes(make: Callable[..., Sit
     assert site.free()
 
 
+def test_an_end_that_is_slow_is_given_time_to_clean_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!{sys.executable}\nimport sys, time\nsys.stdin.readline()\ntime.sleep(1)\n"
+                       f"assert not sys.stdin.read()\nopen({str(tmp_path / 'clean')!r}, 'w')\n")  # fmt: skip
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    node = OtherNode("n1", "", [])
+    with pytest.raises(FenceError):
+        node.ask({"ask": "preempt"}, 0.3)
+    node.close(10)
+    assert (tmp_path / "clean").exists()
+
+
 # What it says
 
 
