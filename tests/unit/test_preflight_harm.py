@@ -192,6 +192,37 @@ def test_what_a_lost_node_has_left_the_other_one_removes(make: Callable[..., Sit
     assert site.free()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_hand_that_is_told_to_end_takes_away_what_it_left(
+    make: Callable[..., Site], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    from fence_pr.tool import main, preflight_hand
+
+    site = make()
+    hand = preflight.reach("", "", NAME)._hand  # type: ignore[attr-defined]
+    monkeypatch.setattr(preflight_hand, "Hand", lambda _name: hand)
+    went_on: list[bool] = []
+
+    def serve(answer: Any) -> None:
+        for question in ({"ask": "open"}, {"ask": "register", "old": 0, "key": 5}):
+            answer(question)
+        assert site.unit.keys
+        os.kill(os.getpid(), number)
+        time.sleep(0.1)
+        went_on.append(True)
+
+    monkeypatch.setattr(preflight, "serve", serve)
+    before = signal.signal(number, lambda *_: None)
+    try:
+        with pytest.raises(SystemExit):
+            main.main(["preflight", "--other-end", NAME])
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.signal(number, before)
+    assert (went_on, site.free()) == ([], True)
+
+
 def test_an_end_that_is_slow_is_given_time_to_clean_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "program"
     program.write_text(f"#!{sys.executable}\nimport sys, time\nsys.stdin.readline()\ntime.sleep(1)\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
+import sys
 
 from ..errors import FenceError, Notice, UsageError
 from .other_node import OtherNode, serve
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _CLOSING_SECONDS = 10.0
 # Why nobody knows anything of the disk, rather than what is wrong with it.
 _UNSEEN = ("not-permitted", "other-node-silent", "other-node-unreachable")
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _NODE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]*")
 
 
@@ -34,10 +37,19 @@ def be_other_end(call: Call) -> None:
     from .preflight_hand import Hand
 
     hand = Hand(call.words[0])
+    for number in _ENDING:
+        signal.signal(number, _end)
     try:
         serve(hand.answer)
     finally:
         hand.end()
+
+
+def _end(number: int, _frame: object) -> None:
+    """What was begun is cleaned up, once."""
+    for it in _ENDING:
+        signal.signal(it, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def examine(call: Call) -> Json:
