@@ -236,6 +236,19 @@ def test_an_end_that_is_slow_is_given_time_to_clean_up(tmp_path: Path, monkeypat
     assert (tmp_path / "clean").exists()
 
 
+def test_a_victim_that_is_lost_does_not_write_for_ever(make: Callable[..., Site]) -> None:
+    site = make()
+    hand = preflight.reach("", "", NAME)._hand  # type: ignore[attr-defined]
+    hand.answer({"ask": "open"})
+    hand.answer({"ask": "stream", "run": "0" * 16, "first": 1, "offset": 0, "seconds": 0.2})
+    time.sleep(0.4)
+    before = hand.answer({"ask": "streamed"})["count"]
+    time.sleep(0.2)
+    assert 0 < hand.answer({"ask": "streamed"})["count"] == before
+    hand.end()
+    assert site.free()
+
+
 # What it says
 
 

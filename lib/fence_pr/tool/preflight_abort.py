@@ -58,7 +58,8 @@ def _fenced(bench: Bench, kind: int, name: str) -> Outcome:
     other.compare_clocks()
     one.compare_clocks()
     first = bench.number()
-    other.must("stream", run=bench.run, first=first, offset=bench.offset)
+    longest = _MOST_SECONDS_BEFORE + other.seconds + one.seconds + bench.settle
+    other.must("stream", run=bench.run, first=first, offset=bench.offset, seconds=longest)
     try:
         _wait_for_writes(other)
         cut = one.ask("cut_off", bench.settle, key=one.key, victim=other.key, kind=kind, abort=abort, path=0,

@@ -81,6 +81,7 @@ class Party:
     name      how it is called in what is told
     found     what it said when it opened the disk; look: what the target said over it
     key       the scratch key that it registers
+    seconds   how long it may take for an answer
     behind    its clock + this = the clock here, in seconds, give or take `unsure`
     """
 
@@ -90,7 +91,7 @@ class Party:
         self.look: Json = {}
         self.behind, self.unsure = 0.0, 0.0
         self.took: dict[str, list[float]] = {}
-        self._asked, self._seconds = asked, seconds
+        self._asked, self.seconds = asked, seconds
 
     def ask(self, ask: str, more_seconds: float = 0.0, **given: Any) -> Json:
         """The answer of its hand. Raises FenceError."""
@@ -103,7 +104,7 @@ class Party:
 
     def hear(self, ask: str, more_seconds: float = 0.0) -> Json:
         """What came of it. Raises FenceError."""
-        answer = self._asked.hear(ask, self._seconds + more_seconds)
+        answer = self._asked.hear(ask, self.seconds + more_seconds)
         if ask in _COMMANDS and "seconds" in answer:
             self.took.setdefault(ask, []).append(answer["seconds"])
         return answer

@@ -243,9 +243,9 @@ class Hand:
             said = word(error)
         return {"outcome": said, "seconds": time.monotonic() - begun}
 
-    def do_stream(self, run: str, first: int, offset: int) -> Json:
-        """Begin to write, as programs do."""
-        self._stream = Stream(self._node(None), Area(offset), run, first)
+    def do_stream(self, run: str, first: int, offset: int, seconds: float) -> Json:
+        """Begin to write, as programs do, for so long at most."""
+        self._stream = Stream(self._node(None), Area(offset), run, first, seconds)
         return {"outcome": DONE}
 
     def do_streamed(self) -> Json:
