@@ -219,6 +219,7 @@ def test_a_hand_that_is_told_to_end_takes_away_what_it_left(
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(number, before)
     assert (went_on, site.free()) == ([], True)
 
@@ -250,6 +251,14 @@ def test_a_victim_that_is_lost_does_not_write_for_ever(make: Callable[..., Site]
 
 
 # What it says
+
+
+def test_a_step_that_could_not_be_cleaned_up_after_is_no_pass(make: Callable[..., Site]) -> None:
+    site = make()
+    site.lost_once = {"leave": FenceError("other-node-silent", node="n1", operation="leave", answer="none within 1 s")}
+    report = site.fly("--write")
+    assert (report["found"]["verdict"], report["exit_status"]) == ("FAIL", 1)
+    assert "other-node-silent" in {it["code"] for it in report["problems"]}
 
 
 @pytest.mark.parametrize("rsh", ["  ", "''"])

@@ -60,6 +60,8 @@ class Flight:
                     self._bench.clean()
                 except FenceError as error:
                     self._lost = error.notice()
+                    self._states[step.name] = FAIL
+                    self._ends[-1] = (step, Outcome(FAIL, (*outcome.notices, *error.notices())))
 
     def _outcome(self, step: Step) -> Outcome:
         if self._lost:
