@@ -261,6 +261,41 @@ def test_a_step_that_could_not_be_cleaned_up_after_is_no_pass(make: Callable[...
     assert "other-node-silent" in {it["code"] for it in report["problems"]}
 
 
+def broken_writes(site: Site, nexus: str, code: int) -> None:
+    right = site.store.write
+
+    def write(of: str, offset: int, data: bytes) -> None:
+        if of == nexus:
+            raise OSError(code, os.strerror(code))
+        right(of, offset, data)
+
+    site.store.write = write  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("only", ["enforce-we", "enforce-ea"])
+def test_a_write_that_fails_for_another_reason_was_not_shut_out(make: Callable[..., Site], only: str) -> None:
+    """A disk that is read-only on the other node proves nothing."""
+    site = make()
+    broken_writes(site, "n2", errno.EROFS)
+    report = site.fly(WITH, f"--only={only}")
+    assert seen(report, "FAIL") == {only: ["refused-otherwise"]}
+
+
+def test_a_victim_whose_path_breaks_was_not_shut_out(make: Callable[..., Site]) -> None:
+    site = make()
+    right = site.store.write
+
+    def write(of: str, offset: int, data: bytes) -> None:
+        if of == "n2" and "n2" not in site.unit.keys:
+            raise OSError(errno.EIO, "x")
+        right(of, offset, data)
+
+    site.store.write = write  # type: ignore[method-assign]
+    report = site.fly(WITH, "--only=abort-registrant")
+    assert "abort-registrant" not in seen(report, "PASS")
+    assert "abort-registrant" in seen(report, "FAIL")
+
+
 @pytest.mark.parametrize("rsh", ["  ", "''"])
 def test_without_a_remote_shell_this_node_does_not_play_the_other(make: Callable[..., Site], rsh: str) -> None:
     site = make()

@@ -8,7 +8,7 @@ from ..storage.snapshot import SINGLE_HOLDER_TYPES, TYPE_NAMES, WRITE_EXCLUSIVE_
 from .preflight_bench import Outcome, failed, passed, skipped, warned
 from .preflight_blocks import SLOTS
 from .preflight_hand import DONE
-from .preflight_stream import OK
+from .preflight_stream import OK, REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _fenced(bench: Bench, kind: int, name: str) -> Outcome:
     bench.streams.append(made)
     if cut["outcome"] != DONE:
         return failed("writer-not-preempted", answer=cut["notice"])
-    return _judged(bench, made, cut, writes, last, ended["hanging"])
+    return _judged(bench, kind, made, cut, writes, last, ended["hanging"])
 
 
 def _wait_for_writes(other: Party) -> None:
@@ -116,7 +116,7 @@ def _late(cut: Json, last: list[int], writes: Writes, answered: float) -> list[l
     return sorted(late, key=lambda it: it[1])
 
 
-def _judged(bench: Bench, made: Json, cut: Json, writes: Writes, last: list[int], hanging: int) -> Outcome:
+def _judged(bench: Bench, kind: int, made: Json, cut: Json, writes: Writes, last: list[int], hanging: int) -> Outcome:
     one, other = bench.one, bench.second()
     answered = cut["ended"] + one.behind
     acknowledged = [it for it in writes if it[3] == OK]
@@ -134,6 +134,9 @@ def _judged(bench: Bench, made: Json, cut: Json, writes: Writes, last: list[int]
         return failed("acknowledged-is-lost", node=other.name, block=lost)
     if other.key in one.must("read")["keys"]:
         return failed("registration-stays", key=other.key)
+    if made["refused"] and not any(said == REFUSED for *_, said in writes):
+        answer = next(said for *_, said in writes if said != OK)
+        return failed("refused-otherwise", writer=other.name, type=TYPE_NAMES[kind], answer=answer)
     if hanging or not made["refused"]:
         return warned("victim-hangs", node=other.name, count=hanging)
     return passed("stream-ended" if made["aborting"] else "stream-ended-without-abort", node=other.name,

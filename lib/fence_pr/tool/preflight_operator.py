@@ -9,7 +9,7 @@ from ..errors import FenceError
 from ..storage.snapshot import TYPE_NAMES
 from .preflight_bench import Outcome, failed, passed, skipped, warned
 from .preflight_hand import DONE
-from .preflight_stream import OK
+from .preflight_stream import OK, REFUSED
 from .preflight_write import told
 
 TYPE_CHECKING = False
@@ -67,8 +67,10 @@ def restart(command: str) -> Callable[[Bench], Outcome]:
         answer, _ = bench.write(one)
         if answer != OK:
             return warned("session-is-another", answer=answer)
-        if bench.other and bench.write(bench.other)[0] == OK:
-            return failed("write-let-through", writer=bench.other.name, type=TYPE_NAMES[kind])
+        answer = bench.write(bench.other)[0] if bench.other else REFUSED
+        if bench.other and answer != REFUSED:
+            code = "write-let-through" if answer == OK else "refused-otherwise"
+            return failed(code, writer=bench.other.name, type=TYPE_NAMES[kind], answer=answer)
         return passed("registrations-outlive-a-restart", type=TYPE_NAMES[kind])
 
     return step

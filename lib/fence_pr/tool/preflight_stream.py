@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 OK = "ok"
+REFUSED = "EBADE"  # by a reservation: RESERVATION CONFLICT. Every other error says nothing of reservations.
 WRITERS = 4
 _PLACES = SLOTS // WRITERS
 # After a refusal a node tries on, but not as fast as it can: what counts is whether one ever gets through again.
