@@ -61,7 +61,8 @@ class Flight:
                 except FenceError as error:
                     self._lost = error.notice()
                     self._states[step.name] = FAIL
-                    self._ends[-1] = (step, Outcome(FAIL, (*outcome.notices, *error.notices())))
+                    seen = outcome.notices if outcome.state == FAIL else ()
+                    self._ends[-1] = (step, Outcome(FAIL, (*seen, *error.notices())))
 
     def _outcome(self, step: Step) -> Outcome:
         if self._lost:
