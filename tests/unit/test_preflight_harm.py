@@ -296,6 +296,13 @@ def test_a_victim_whose_path_breaks_was_not_shut_out(make: Callable[..., Site]) 
     assert "abort-registrant" in seen(report, "FAIL")
 
 
+def test_half_a_block_that_lands_later_has_landed(make: Callable[..., Site]) -> None:
+    from fence_pr.tool.preflight_abort import _late
+
+    cut = {"first": [7, 8, 0], "later": [], "ended": 1.0}
+    assert _late(cut, [7, 0, 0], [], 1.0) == [[0, 0.0]]
+
+
 @pytest.mark.parametrize("rsh", ["  ", "''"])
 def test_without_a_remote_shell_this_node_does_not_play_the_other(make: Callable[..., Site], rsh: str) -> None:
     site = make()

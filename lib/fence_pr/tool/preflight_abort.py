@@ -111,7 +111,7 @@ def _late(cut: Json, last: list[int], writes: Writes, answered: float) -> list[l
     """
     seen = {number: at - cut["ended"] for at, number in cut["later"]}
     heard = {number: ended - answered for number, _, ended, said in writes if said == OK}
-    new = [now for was, now in zip(cut["first"], last) if now not in (0, was)]
+    new = [now for was, now in zip(cut["first"], last) if now != was]  # 0: a part of a block
     late = [[number, round(max(0.0, seen.get(number, heard.get(number, 0.0))), 6)] for number in new]
     return sorted(late, key=lambda it: it[1])
 
