@@ -303,6 +303,38 @@ def test_half_a_block_that_lands_later_has_landed(make: Callable[..., Site]) -> 
     assert _late(cut, [7, 0, 0], [], 1.0) == [[0, 0.0]]
 
 
+@pytest.mark.parametrize("ask", ["cut_off", "stop"])
+def test_an_answer_that_lacks_what_was_asked_for_is_no_crash(make: Callable[..., Site], ask: str) -> None:
+    site = make()
+    notice = {"code": "blocks-unreadable", "fields": {"disk": NAME, "answer": "EIO"}}
+    site.says = {ask: {"outcome": "failed", "notice": notice}}
+    report = site.fly(WITH, "--only=abort-registrant")
+    assert "abort-registrant" in seen(report, "FAIL")
+
+
+@pytest.mark.parametrize("line", ["3", "[]", "null", '"x"'])
+def test_an_answer_that_is_no_object_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho '{line}'; sleep 5\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    node = OtherNode("n2", "", [])
+    with pytest.raises(FenceError) as caught:
+        node.ask({"ask": "open"}, 5)
+    assert caught.value.code == "other-node-unreachable"
+    node.close(0.1)
+
+
+@pytest.mark.parametrize("ask", ["open", "look", "use"])
+def test_an_answer_of_another_version_ends_the_run(make: Callable[..., Site], ask: str) -> None:
+    site = make()
+    site.says = {ask: {"hello": 1}}
+    report = site.fly(WITH)
+    assert report["exit_status"] in (1, 3)
+    assert "other-node-unreachable" in {it["code"] for it in [*report["unseen"], *report["problems"]]}
+    assert site.store.blocks == {}
+
+
 @pytest.mark.parametrize("rsh", ["  ", "''"])
 def test_without_a_remote_shell_this_node_does_not_play_the_other(make: Callable[..., Site], rsh: str) -> None:
     site = make()

@@ -74,10 +74,12 @@ class OtherNode:
         line, _, self._heard = self._heard.partition(b"\n")
         try:
             answer: Json = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError):
+            answer = {}
+        if not isinstance(answer, dict) or not answer:
             self._silent = True
             said = line.decode("utf-8", "replace")[:_SHOWN_CHARACTERS]
-            raise FenceError("other-node-unreachable", node=self.node, program="its answer", answer=said) from error
+            raise FenceError("other-node-unreachable", node=self.node, program="its answer", answer=said)
         return answer
 
     def _speaks(self, seconds: float) -> bool:

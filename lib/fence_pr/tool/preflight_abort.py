@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..storage.snapshot import SINGLE_HOLDER_TYPES, TYPE_NAMES, WRITE_EXCLUSIVE_ALL_REGS
-from .preflight_bench import Outcome, failed, passed, skipped, warned
+from .preflight_bench import Outcome, StepFailed, failed, passed, skipped, warned
 from .preflight_blocks import SLOTS
 from .preflight_hand import DONE
 from .preflight_stream import OK, REFUSED
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Before the abort: so many writes, or for so long; slow stores do few.
 _WRITES_BEFORE, _MOST_SECONDS_BEFORE = 100, 3.0
 _PAUSE_SECONDS = 0.1
+_STOPPING_SECONDS = 60.0
 # Before and after the abort as much is kept of the record as a picture can show.
 _SHOWN_SECONDS, _MOST_SHOWN = 2.0, 1500
 
@@ -65,7 +66,9 @@ def _fenced(bench: Bench, kind: int, name: str) -> Outcome:
         cut = one.ask("cut_off", bench.settle, key=one.key, victim=other.key, kind=kind, abort=abort, path=0,
                       run=bench.run, offset=bench.offset, seconds=bench.settle)  # fmt: skip
     finally:
-        ended = other.ask("stop", 60.0)
+        ended = other.must("stop", _STOPPING_SECONDS)
+    if "ended" not in cut:
+        raise StepFailed("step-refused", node=one.name, operation="cut_off", answer=cut["notice"])
     writes = [
         (number, begun + other.behind, done + other.behind, said) for number, begun, done, said in ended["writes"]
     ]

@@ -41,6 +41,21 @@ ANOTHER_DISK = ("another-disk", "disk-replaced", "namespace-replaced", "name-of-
 # What is not about how long a command of the target takes.
 _COMMANDS = ("register", "unregister", "reserve", "release", "clear", "preempt", "write", "see")
 _CLOCK_LOOKS = 5
+# What an answer has in it: the other node's program may be another version.
+_ANSWERS = {
+    "open": ("identity", "device", "kind", "name", "paths", "host", "kernel"),
+    "look": ("types", "active", "possible", "keys", "type", "dead", "hosts", "abort_harm", "warnings"),
+    "use": ("users", "content"),
+    "read": ("generation", "keys", "type", "holder"),
+    "clock": ("at",),
+    "keep": ("offset",),
+    "write": ("outcome",),
+    "see": ("outcome",),
+    **dict.fromkeys(("register", "unregister", "reserve", "release", "clear", "preempt", "cut_off"), ("outcome",)),
+    "streamed": ("count",),
+    "stop": ("writes", "hanging"),
+    "numbers": ("numbers",),
+}
 ALL_TYPES = (1, 2, 3, 4, 5, 6)
 
 
@@ -105,13 +120,16 @@ class Party:
     def hear(self, ask: str, more_seconds: float = 0.0) -> Json:
         """What came of it. Raises FenceError."""
         answer = self._asked.hear(ask, self.seconds + more_seconds)
+        if lacking := [it for it in _ANSWERS.get(ask, ()) if it not in answer and answer.get("outcome") != FAILED]:
+            said = f"{ask} without {', '.join(lacking)}"
+            raise FenceError("other-node-unreachable", node=self.name, program="its answer", answer=said)
         if ask in _COMMANDS and "seconds" in answer:
             self.took.setdefault(ask, []).append(answer["seconds"])
         return answer
 
-    def must(self, ask: str, **given: Any) -> Json:
+    def must(self, ask: str, more_seconds: float = 0.0, **given: Any) -> Json:
         """What the target has to do. Raises StepFailed if it does not, FenceError if it does not answer."""
-        answer = self.ask(ask, **given)
+        answer = self.ask(ask, more_seconds, **given)
         if answer.get("outcome", DONE) in (CONFLICT, FAILED):
             raise StepFailed("step-refused", node=self.name, operation=ask, answer=answer["notice"])
         return answer
