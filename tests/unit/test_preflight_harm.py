@@ -286,9 +286,10 @@ def test_a_victim_whose_path_breaks_was_not_shut_out(make: Callable[..., Site]) 
     right = site.store.write
 
     def write(of: str, offset: int, data: bytes) -> None:
-        if of == "n2" and "n2" not in site.unit.keys:
-            raise OSError(errno.EIO, "x")
-        right(of, offset, data)
+        try:
+            right(of, offset, data)
+        except OSError as error:
+            raise OSError(errno.EIO if of == "n2" else error.errno, "x") from error
 
     site.store.write = write  # type: ignore[method-assign]
     report = site.fly(WITH, "--only=abort-registrant")

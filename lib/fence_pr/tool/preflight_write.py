@@ -145,12 +145,8 @@ def other_path(bench: Bench) -> Outcome:
         return failed("preempt-without-effect", path=_path(one, 1), other=_path(one, 0), answer=told(said))
     answer, _ = bench.write(one, 0)
     if answer != REFUSED:
-        fields = {"writer": _path(one, 0), "type": TYPE_NAMES[kind]}
-        return (
-            failed("write-let-through", **fields)
-            if answer == OK
-            else failed("refused-otherwise", answer=answer, **fields)
-        )
+        code = "write-let-through" if answer == OK else "refused-otherwise"
+        return failed(code, writer=_path(one, 0), type=TYPE_NAMES[kind], answer=answer)
     answer, _ = bench.write(one, 1)
     if answer != OK:
         return failed("write-refused", writer=_path(one, 1), answer=answer)
