@@ -187,6 +187,9 @@ class Blocks:
     def __init__(self, way: Way, site: Site) -> None:
         self._way, self._site = way, site
 
+    def claim(self) -> None:
+        self._site.claims()
+
     def size(self) -> int:
         return self._site.size
 
@@ -276,6 +279,7 @@ class Site:
         self.silent: set[str] = set()
         self.says: dict[str, Any] = {}  # question → what is answered in place of what is right
         self.between: dict[str, Callable[[], None]] = {}  # question → what happens after its answer
+        self.claims: Callable[[], None] = lambda: None
         self.room: int | None = None
         self.size = SIZE
         self.tells_hosts = True

@@ -111,6 +111,24 @@ def test_vmfs_begins_behind_the_first_megabyte(at: int, magic: str) -> None:
     assert "VMFS" in reason.what()
 
 
+def test_what_somebody_claims_between_the_look_and_the_first_write_is_in_use(make: Callable[..., Site]) -> None:
+    """He who formats it, or mounts it, while the identity is typed."""
+    site = make()
+    site.claims = once(OSError(errno.EBUSY, os.strerror(errno.EBUSY)))
+    report = site.fly("--write", f"--yes={IDENTITY}")
+    assert [it["code"] for it in report["problems"]] == ["disk-used-here"]
+    assert (site.store.blocks, site.unit.generation) == ({}, 0)
+
+
+@pytest.mark.parametrize("step", [[], ["--restart=true"]])
+def test_a_disk_that_is_tried_is_claimed_all_the_time(make: Callable[..., Site], step: list[str]) -> None:
+    site = make()
+    claimed: list[int] = []
+    site.claims = lambda: claimed.append(1)
+    assert site.fly("--write", "--only=register,restart" if step else "--only=register", *step)["exit_status"] == 0
+    assert len(claimed) == 1 + len(step)
+
+
 def test_a_cluster_whose_tools_are_missing_cannot_be_asked(
     make: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,7 +287,7 @@ def broken_writes(site: Site, nexus: str, code: int) -> None:
             raise OSError(code, os.strerror(code))
         right(of, offset, data)
 
-    site.store.write = write  # type: ignore[method-assign]
+    site.store.write = write  # type: ignore[method-assign,assignment]
 
 
 @pytest.mark.parametrize("only", ["enforce-we", "enforce-ea"])
@@ -291,13 +309,13 @@ def test_a_victim_whose_path_breaks_was_not_shut_out(make: Callable[..., Site]) 
         except OSError as error:
             raise OSError(errno.EIO if of == "n2" else error.errno, "x") from error
 
-    site.store.write = write  # type: ignore[method-assign]
+    site.store.write = write  # type: ignore[method-assign,assignment]
     report = site.fly(WITH, "--only=abort-registrant")
     assert "abort-registrant" not in seen(report, "PASS")
     assert "abort-registrant" in seen(report, "FAIL")
 
 
-def test_half_a_block_that_lands_later_has_landed(make: Callable[..., Site]) -> None:
+def test_half_a_block_that_lands_later_has_landed() -> None:
     from fence_pr.tool.preflight_abort import _late
 
     cut = {"first": [7, 8, 0], "later": [], "ended": 1.0}

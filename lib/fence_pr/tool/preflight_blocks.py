@@ -72,6 +72,10 @@ class Direct:
         self._node = node
         self._fds: dict[int, int] = {}
 
+    def claim(self) -> None:
+        """As long as this is open nobody mounts it, formats it, or builds on it. Nothing of it was opened before."""
+        self._fds[os.O_RDONLY] = os.open(self._node, os.O_RDONLY | os.O_EXCL | os.O_DIRECT | os.O_CLOEXEC)
+
     def size(self) -> int:
         """In bytes."""
         number = _BLKGETSIZE64_ELSEWHERE if os.uname().machine.startswith(_OTHER_ENCODING) else _BLKGETSIZE64

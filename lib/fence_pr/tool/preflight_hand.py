@@ -5,6 +5,7 @@ It decides nothing. What it has registered it removes when it is told to leave, 
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -53,6 +54,7 @@ class Hand:
         self._area: Area | None = None
         self._kept: bytes | None = None
         self._stream: Stream | None = None
+        self._claimed = False
 
     def answer(self, question: Json) -> Json:
         """Do what is asked: `ask` names a method, the rest are its arguments."""
@@ -81,6 +83,8 @@ class Hand:
         self._disk = self._here.open(found, Unwatched(), None)
         # Those that answer now: what dies later must not make another one of the next.
         self._ways = sorted(self._disk.paths(), key=lambda it: it.device.node)
+        if self._claimed:
+            self._claim()
         return {"identity": found.identity, "device": found.node, "kind": found.kind, "name": found.name,
                 "paths": [it.device.node for it in self._ways], "host": os.uname().nodename,
                 "kernel": os.uname().release,
@@ -113,11 +117,23 @@ class Hand:
 
         device = self._opened().device
         users = [it.pack() for it in self._here.users(device)]
+        if not users:
+            try:
+                self._claim()
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                users = [Notice("disk-claimed", {"device": device.node}).pack()]
         try:
             reasons = preflight_signature.of_disk(device.node, self._node(None)).reasons
         except OSError as error:
             reasons = (self._of_system(error),)
         return {"users": users, "content": [it.pack() for it in reasons]}
+
+    def _claim(self) -> None:
+        """Else somebody could format or mount it between this look and the end."""
+        self._node(None).claim()
+        self._claimed = True
 
     def do_read(self) -> Json:
         """Registrations and reservation."""
