@@ -102,14 +102,14 @@ def run(
     """Do `work` in a child and return how it ended, at most `limit` seconds from now (None: no limit).
 
     work    returns plain values only (what `marshal` can carry)
-    heard   called with STEP or COMMAND, and what the child says or announces
+    heard   called with STEP or COMMAND, and what the child says or announces, until time is up
     ready   called once, before anything is heard, or if a moment passes in which the child says nothing; never if all
             that it says is the result
     Raises FenceError if there can be no child.
     """
     until = None if limit is None else time.monotonic() + limit
     child, reading = _start(work, until)
-    ending = _listen(reading, until, _Listener(heard, ready))
+    ending = _listen(reading, until, _Listener(heard, ready, until))
     os.close(reading)
     if ending.pending is not None:
         os.kill(child, _SIGKILL)
@@ -175,10 +175,12 @@ def _be_child(work: Callable[[Channel], Any], channel: Channel, null: int) -> No
 
 
 class _Listener:
-    """What the child has said so far. heard, ready: as of `run`."""
+    """What the child has said so far. heard, ready: as of `run`; until: when time is up, on the clock."""
 
-    def __init__(self, heard: Callable[[int, Any], None], ready: Callable[[], None]) -> None:
-        self._heard, self._ready, self._is_ready = heard, ready, False
+    def __init__(
+        self, heard: Callable[[int, Any], None], ready: Callable[[], None], until: float | None = None
+    ) -> None:
+        self._heard, self._ready, self._is_ready, self._until = heard, ready, False, until
         self.pending: dict[str, str] = {}
 
     def get_ready(self) -> None:
@@ -196,12 +198,17 @@ class _Listener:
         self.get_ready()
         if kind == _ANNOUNCED:
             self.pending[first] = second
-            self._heard(COMMAND, f"{first}: {second}")
+            self._tell(COMMAND, f"{first}: {second}")
         elif kind == _FINISHED:
             self.pending.pop(first, None)
         else:
-            self._heard(STEP, first)
+            self._tell(STEP, first)
         return None
+
+    def _tell(self, kind: int, said: Any) -> None:
+        """A log may take its time for each message, and many may wait: the answer does not wait for them."""
+        if self._until is None or time.monotonic() < self._until:
+            self._heard(kind, said)
 
 
 def _listen(pipe: int, until: float | None, listener: _Listener) -> Ending:

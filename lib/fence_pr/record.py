@@ -27,8 +27,10 @@ class Record:
     _fields: ClassVar[dict[str, Any]] = {}  # name → default
 
     def __init_subclass__(cls) -> None:
-        own, default = getattr(cls, "__annotations__", {}), vars(cls).get
-        cls._fields = {**cls._fields, **{name: default(name, _MISSING) for name in own}}
+        fields, own = cls._fields, vars(cls)
+        # Up to Python 3.9 a class without annotations shows its base's.
+        new = [it for it in getattr(cls, "__annotations__", ()) if it in own or it not in fields]
+        cls._fields = {**fields, **{name: own.get(name, _MISSING) for name in new}}
 
     def __init__(self, *values: Any, **named: Any) -> None:
         fields, mine = self._fields, self.__dict__

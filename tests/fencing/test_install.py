@@ -8,11 +8,14 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.fencing.agent import key
+from tests.lab.plugin import newest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.lab.cluster import Cluster
+
+pytestmark = newest
 
 AGENT = "/usr/sbin/fence_pr_ioctl"
 LIBRARY = "/usr/lib/fence_pr_ioctl"

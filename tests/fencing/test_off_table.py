@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fencing.agent import LUNS, WERO, fail, key, succeed
+from tests.lab.plugin import newest
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
+
+pytestmark = newest
 
 N1, N2 = key("n1"), key("n2")
 IGNORE_KEY = 1

@@ -10,11 +10,14 @@ from pexpect import fdpexpect
 
 from tests.fencing.agent import AGENT, LUNS, disks, succeed
 from tests.lab.guest import PROMPT
+from tests.lab.plugin import newest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.lab.cluster import Cluster
+
+pytestmark = newest
 
 CONTROL_D = "\x04"
 

@@ -172,7 +172,8 @@ def kernel(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-# For tests of the lab itself: on the oldest kernel, which takes three times as long, those of the agent use it, too.
+# For tests in which nothing hangs on the kernel: others ask the oldest one, which takes three times as long, what it
+# answers otherwise.
 newest = pytest.mark.parametrize("kernel", [parameter(OLDEST, pytest.mark.long), parameter(NEWEST)], indirect=True)
 
 

@@ -83,6 +83,7 @@ class Kernel:
     who    called with the descriptor; the number of the disk that it leads to
     tells  called with the descriptor; whether the target has READ FULL STATUS
     host   called with a nexus; what targets call the host behind it
+    vendor called with the descriptor; what the target says of its vendor, "" for nothing
     """
 
     def __init__(
@@ -91,8 +92,9 @@ class Kernel:
         who: Callable[[int], int],
         tells: Callable[[int], bool],
         host: Callable[[str], str],
+        vendor: Callable[[int], str],
     ) -> None:
-        self._send, self._who, self._tells, self._host = send, who, tells, host
+        self._send, self._who, self._tells, self._host, self._vendor = send, who, tells, host, vendor
 
     def ioctl(self, fd: int, request: int, buffer: bytearray | int = 0, _mutate: bool = True) -> int:
         """As `fcntl.ioctl`."""
@@ -137,9 +139,9 @@ class Kernel:
         return 0
 
     def _inquire(self, fd: int, page: int) -> bytes:
-        """INQUIRY: page 83h, with who the disk is and over which port; it has nothing else to say of itself."""
+        """INQUIRY: page 83h, with who the disk is and over which port, or the vendor."""
         if not page:
-            return bytes(36)
+            return struct.pack("8x8s20x", self._vendor(fd).encode())
         of_disk = struct.pack(">BBxB16s", 1, 2, 16, identifier(self._who(fd)))
         told = of_disk + struct.pack(">BBxBI", 1, 0x14, 4, TARGET_PORT)
         return struct.pack(">BBH", 0, 0x83, len(told)) + told

@@ -5,16 +5,45 @@ Where SPC-4 5.14 leaves a choice or LIO takes its own, LIO's way is modelled; `t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fence_pr.storage.pr_ioctl import FLAG_IGNORE_KEY
 
-from .unit import ALL_REGISTRANTS, CONFLICT, INVALID, IO_ERROR, NOT_SUPPORTED, OK, SINGLE, TYPES, Unit
+from .unit import ALL_REGISTRANTS, CONFLICT, FORMER, INVALID, IO_ERROR, NOT_SUPPORTED, OK, SINGLE, TYPES, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # How the midlayer of Linux 6.1 hands them out.
 STATUS_61 = {CONFLICT: 0x118, INVALID: 0x402}
+_FOR_REGISTRANTS = ("preempt", "preempt_abort", "clear", "release")
 
 
 class Lio(Unit):
-    """A LUN of LIO."""
+    """A LUN of LIO.
+
+    What it refuses to those that are not registered it decides by one mark for all sessions of an initiator over one
+    port of the target: a registration that is added sets it, the end of any clears it. Which nexus has what key it
+    knows beside that, and goes by it afterwards.
+    """
+
+    def can_write(self, nexus: str) -> bool:
+        """As `Unit.can_write`."""
+        return super().can_write(nexus) and not self._forgets(nexus)
+
+    def call(self, nexus: str, name: str, *numbers: int) -> int:
+        """As `Unit.call`."""
+        if name in _FOR_REGISTRANTS and nexus not in self.attentions and self._forgets(nexus):
+            return CONFLICT
+        return super().call(nexus, name, *numbers)
+
+    def _forgets(self, nexus: str) -> bool:
+        return bool(self.type) and nexus in self.forgotten and _initiator(self.holder) != nexus
+
+    def _forget(self, gone: Iterable[str]) -> None:
+        super()._forget(gone := list(gone))
+        self.forgotten |= {_initiator(it) for it in gone}
+        self.forgotten &= {_initiator(it) for it in self.keys}
 
     def holder_key(self) -> int:
         """0 where all registrants hold."""
@@ -26,6 +55,7 @@ class Lio(Unit):
         if not flags and old != self.keys.get(nexus, 0):
             return CONFLICT
         if new:
+            self.forgotten -= set() if nexus in self.keys else {nexus}
             self.keys[nexus] = new
             self.generation += 1
         elif nexus in self.keys:
@@ -68,7 +98,7 @@ class Lio(Unit):
         if self.keys[nexus] != key:
             return CONFLICT
         self.keys.clear()
-        self.type, self.holder = 0, ""
+        self.type, self.holder, self.forgotten = 0, "", frozenset()
         self.generation += 1
         return OK
 
@@ -112,3 +142,8 @@ class Lio61(Lio):
         if not flags and reservation_type not in TYPES:
             return CONFLICT if self.type and nexus not in self.keys else INVALID
         return super()._preempt(nexus, key, victim, reservation_type, flags)
+
+
+def _initiator(nexus: str) -> str:
+    """The nexus by its present session, whichever it is."""
+    return nexus.removesuffix(FORMER)

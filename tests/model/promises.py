@@ -30,7 +30,9 @@ ACCEPTED = ("abort-missing", "abort-unconfirmed")
 def broken_by_sending(runs: Runs, run: int) -> list[str]:
     """Promise 2: what an action is about to send and must not; promise 7: that it never ends."""
     call, moment = runs.call_of(run), runs.moment(run)
-    steps = [command for fd, command in moment.waiting if not _withdraws(runs, run, fd, command)]
+    steps = [
+        it for fd, it in moment.waiting if not (_withdraws(runs, run, fd, it) or _releases_nothing(runs, run, fd, it))
+    ]
     broken = [it for command in steps for it in _broken_by_command(runs.site, call, command)]
     last_read = {it.fd: it.answer for it in moment.sent if not it.command.changes()}
     silent = {fd for fd, answer in last_read.items() if answer in (PATH_FAILED, None)}
@@ -98,6 +100,13 @@ def _was_there(runs: Runs, run: int, disk: int) -> bool:
 def _is_question(command: Command) -> bool:
     """REGISTER from a key to itself, without IGNORE: it changes nothing, and tells whether the nexus has the key."""
     return command.name == "register" and command.numbers[0] == command.numbers[1] != 0 and not command.numbers[2]
+
+
+def _releases_nothing(runs: Runs, run: int, fd: int, command: Command) -> bool:
+    """RELEASE of a type that was not in force: it changes nothing, and tells whether the nexus is heeded."""
+    read = [it for it in runs.moment(run).sent if it.fd == fd and it.command.name != "read_keys"]
+    told = [it.answer.type for it in read if isinstance(it.answer, Contents)]
+    return command.name == "release" and bool(told and told[-1]) and command.numbers[1] not in (0, told[-1])
 
 
 def _withdraws(runs: Runs, run: int, fd: int, command: Command) -> bool:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .files import Content
-    from .site import Site
+    from .site import Kind, Site
 
     Answer = int | Contents | None  # None: there never comes one
     History = tuple[tuple[int, ...], ...]  # of each channel the numbers of its answers
@@ -113,7 +113,7 @@ class Runs:
         self._after: dict[tuple[int, int, int], int] = {}
         self.answers: list[Answer] = []
         self._answer_numbers: dict[Answer, int] = {}
-        self._kernel = Kernel(self._send, self._who, self._tells, site.host)
+        self._kernel = Kernel(self._send, self._who, self._tells, site.host, lambda fd: self._kind(fd).vendor)
         self._call = Call("", "", "")
         self._left: list[Iterator[int]] = []
         self._open = Opened(files.NONE)
@@ -220,8 +220,11 @@ class Runs:
         assert isinstance(answer, int)
         return answer
 
+    def _kind(self, fd: int) -> Kind:
+        return self.site.kinds[self.site.hosts[self._call.node].channels[fd].disk]
+
     def _tells(self, fd: int) -> bool:
-        return self.site.kinds[self.site.hosts[self._call.node].channels[fd].disk].tells
+        return self._kind(fd).tells
 
     def _own_host(self) -> Callable[[ScsiDisk], frozenset[str]]:
         """In place of `ScsiDisk.own_hosts`."""

@@ -16,8 +16,8 @@ from .ends import all_are_on, all_reached, n1_is_up, nobody_succeeds, one_is_lef
 from .nvmet import Nvmet
 from .runs import Call
 from .scenario import BOTH, NO_FAULT, Faults, Scenario, Start
-from .site import MULTIPATH, NVME, SCSI, TELLING, TELLING_MAP, UNNAMED, Kind
-from .starts import n1_has_another_key, n2_has_another_key
+from .site import MULTIPATH, NAMED, NVME, SCSI, TELLING, TELLING_MAP, UNNAMED, Kind
+from .starts import n1_has_another_key, n1_is_forgotten, n2_has_another_key
 from .unit import ALL_REGISTRANTS
 
 if TYPE_CHECKING:
@@ -187,12 +187,13 @@ def cannot_finish() -> list[Scenario]:
     """Two nodes fence each other, and one of them could not finish: it must not begin, and the other must win."""
     anew, all_anew = Start(alter=_n1_has_a_new_session), Start(alter=_n1_has_new_sessions)
     hangs, name = Start(wire=_the_last_disk_hangs_for_n1), "the pair, n1 has a new session to disk 2"
-    alone = (off("n2", "n1"),)
+    alone, forgets = (off("n2", "n1"),), "LIO has forgotten that n1 is registered on disk 2"
     kinds = (("SCSI", SCSI), ("SCSI that tells hosts", TELLING), ("maps", MULTIPATH), ("maps that tell", TELLING_MAP))
     return [
         *(Scenario(f"{name}: {what}", MUTUAL, (it,) * 2, anew, NO_FAULT, only_n2, COARSE) for what, it in kinds),
         Scenario("the pair, n1 has a new session to its disk", MUTUAL, (TELLING,), anew, NO_FAULT, only_n2),
         Scenario("the pair, n1 has new sessions, n2 tries", alone, SCSI_2, all_anew, NO_FAULT, all_reached),
+        Scenario(f"the pair, {forgets}", MUTUAL, (NAMED,) * 2, Start(alter=n1_is_forgotten), NO_FAULT, only_n2, COARSE),
         Scenario("the pair, disk 2 hangs for n1", MUTUAL, SCSI_2, hangs, NO_FAULT, only_n2, COARSE),
     ]
 

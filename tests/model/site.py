@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fence_pr.storage import device
+from fence_pr.storage import device, lio
 
 from . import configuration
 from .configuration import DEFAULT, Conf
@@ -23,19 +23,21 @@ if TYPE_CHECKING:
 
 class Kind(NamedTuple):
     """A kind of disk: its target, how the agent calls it, and how many paths lead to it; 0: it has no name. tells:
-    whether a SCSI target has READ FULL STATUS.
+    whether a SCSI target has READ FULL STATUS. vendor: what it says in INQUIRY; "": nothing
     """
 
     target: type[Unit]
     kind: str
     paths: int = 1
     tells: bool = False
+    vendor: str = ""
 
 
 SCSI = Kind(Lio, device.SCSI)
 MULTIPATH = Kind(Lio, device.MULTIPATH, 2)
 NVME = Kind(Nvmet, device.NVME)
 TELLING, TELLING_MAP = SCSI._replace(tells=True), MULTIPATH._replace(tells=True)
+NAMED = TELLING._replace(vendor=lio.VENDOR)
 # There only for paths that do not lead where they should.
 UNNAMED = Kind(Lio, device.SCSI, 0)
 

@@ -9,6 +9,7 @@ from fence_pr.storage import kernel_status, pr_ioctl, unit_reset
 from fence_pr.storage.snapshot import Snapshot
 
 from .lio import Lio
+from .unit import ALL_REGISTRANTS, FORMER, SINGLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +59,8 @@ class Target(Lio):
             return f"iqn.{nexus}" if self.tells else ""
         if command.name == "tells registered":
             return self.keys.get(nexus) == command.arguments[0] if self.tells_nexus else None
+        if command.name == "depends on":
+            return bool(self.harm) and self.keys.get(f"{nexus}{FORMER}") == command.arguments[0]
         if command.name == "nexus keys":
             return self.keys.get(nexus)
         if command.name == "hosts":
@@ -72,7 +75,11 @@ class Target(Lio):
     def hosts(self) -> dict[int, frozenset[str]]:
         """READ FULL STATUS."""
         return {
-            key: frozenset(f"iqn.{self.host_of.get(nexus, nexus)}" for nexus, it in self.keys.items() if it == key)
+            key: frozenset(
+                f"iqn.{self.host_of.get(nexus, nexus.removesuffix(FORMER))}"
+                for nexus, it in self.keys.items()
+                if it == key
+            )
             for key in set(self.keys.values())
         }
 
@@ -90,6 +97,17 @@ class Target(Lio):
         if not answer or nexus not in self.keys or self.keys[nexus] == key:
             return self._judge("register", answer if self.keys.get(nexus) != key else 0)
         return self.keys[nexus]
+
+    def heeded(self, nexus: str, key: int) -> None:
+        """As `scsi_disk.ScsiDisk` asks LIO."""
+        if self.harm and self.type and self.type not in ALL_REGISTRANTS and self.holder_key() != key:
+            another = next(it for it in SINGLE if it != self.type)
+            self._judge("release", self.call(nexus, "release", key, another))
+
+    def renew(self, nexus: str, key: int) -> None:
+        """End the nexus' registration and add it again. Raises ReservationError."""
+        self.replace(nexus, key, 0)
+        self._judge("register", self.call(nexus, "register", 0, key))
 
     def replace(self, nexus: str, old: int, key: int) -> None:
         """A key of this nexus by another. Raises ReservationError."""
@@ -131,7 +149,7 @@ class ModelDisk:
 
     def __init__(self, device: Device, send: Send) -> None:
         self.device, self.registered, self.aborted, self._send = device, False, True, send
-        self.removed = False
+        self.removed: frozenset[int] = frozenset()
         self.joined = False
         self._last: Snapshot | None = None
 
@@ -190,6 +208,18 @@ class ModelDisk:
     def ask_registered(self, key: int) -> None:
         """As `disk.Disk.ask_registered`."""
         self._send(self.device, Command("replace", (key, key)))
+
+    def ask_heeded(self, own_key: int) -> None:
+        """As `disk.Disk.ask_heeded`."""
+        self._send(self.device, Command("heeded", (own_key,)))
+
+    def depends_on(self, key: int) -> bool:
+        """As `disk.Path.depends_on`."""
+        return bool(self._send(self.device, Command("depends on", (key,))))
+
+    def renew(self, own_key: int) -> None:
+        """As `disk.Path.renew`."""
+        self._send(self.device, Command("renew", (own_key,)))
 
     def reserve(self, own_key: int, reservation_type: int) -> None:
         """As `disk.Disk.reserve`."""

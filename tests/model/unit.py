@@ -29,6 +29,7 @@ EXCLUSIVE_ACCESS = (
     pr_ioctl.EXCLUSIVE_ACCESS_ALL_REGS,
 )
 ALL_REGISTRANTS = (pr_ioctl.WRITE_EXCLUSIVE_ALL_REGS, pr_ioctl.EXCLUSIVE_ACCESS_ALL_REGS)
+FORMER = " before"  # a nexus whose session has been made anew
 NUMBERS = {"register": 3, "reserve": 3, "release": 3, "preempt": 4, "preempt_abort": 4, "clear": 2, "reset": 0}
 
 
@@ -40,6 +41,7 @@ class Unit(abc.ABC):
     holder      the nexus that made the reservation, also where the type makes all registrants holders; "": none
     generation  PRGENERATION: counts what changes registrations
     attentions  the nexuses that have a unit attention pending: their next change is refused, and told so
+    forgotten   the nexuses, whichever session it is, of which LIO has forgotten that they are registered (`lio`)
     accepted    the nexuses of which the target has accepted a write that it has not carried out yet
     """
 
@@ -50,19 +52,21 @@ class Unit(abc.ABC):
         self.generation = 0
         self.attentions: frozenset[str] = frozenset()
         self.accepted: frozenset[str] = frozenset()
+        self.forgotten: frozenset[str] = frozenset()
 
     def copy(self) -> Self:
         """An equal unit that changes by itself."""
         other = type(self)()
         other.keys, other.type, other.holder = dict(self.keys), self.type, self.holder
         other.generation, other.attentions, other.accepted = self.generation, self.attentions, self.accepted
+        other.forgotten = self.forgotten
         return other
 
     def frozen(self) -> tuple[object, ...]:
         """Everything that a later command can depend on, but for the generation, which only counts."""
         # Who inherits a reservation that all hold depends on the order of registration, and nothing else does.
         keys = self.keys.items() if self.type in ALL_REGISTRANTS else sorted(self.keys.items())
-        return tuple(keys), self.type, self.holder, self.attentions, self.accepted
+        return tuple(keys), self.type, self.holder, self.attentions, self.accepted, self.forgotten
 
     def can_write(self, nexus: str) -> bool:
         """Whether the target accepts this nexus' writes (SPC-4 table 51)."""
@@ -98,7 +102,7 @@ class Unit(abc.ABC):
         """
         if nexus not in self.keys:
             return False
-        gone = f"{nexus} before"
+        gone = f"{nexus}{FORMER}"
         self.keys = {gone if name == nexus else name: key for name, key in self.keys.items()}
         self.holder = gone if self.holder == nexus else self.holder
         return True
@@ -106,7 +110,7 @@ class Unit(abc.ABC):
     def lose_everything(self) -> None:
         """Restart with nothing kept."""
         self.keys.clear()
-        self.type, self.holder, self.generation = 0, "", 0
+        self.type, self.holder, self.generation, self.forgotten = 0, "", 0, frozenset()
 
     def _preempt_abort(self, nexus: str, *numbers: int) -> int:
         before = set(self.keys)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NAMES = ("n1", "n2", "n3")
 READS = (
     "open", "snapshot", "identify", "inquiry", "capabilities", "hosts", "own hosts", "tells registered", "nexus keys",
-    "written",
+    "written", "heeded", "depends on",
 )  # fmt: skip
 
 

@@ -10,9 +10,12 @@ import pytest
 from tests.captures import svg
 from tests.captures.__main__ import PICTURES
 from tests.captures.table import CAPTURES, COLUMNS, Capture, same
+from tests.lab.plugin import newest
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
+
+pytestmark = newest
 
 TEXT = "{http://www.w3.org/2000/svg}text"
 

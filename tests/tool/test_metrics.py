@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client.openmetrics import parser
 
 from tests.fencing.agent import run, succeed
+from tests.lab.plugin import newest
 from tests.tool.pr_fence import TOOL, reservations
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster, Node
+
+pytestmark = newest
 
 FILE = "/run/pr_fence.prom"
 parse: Any = parser.text_string_to_metric_families

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from tests.fencing import maps
 from tests.fencing.agent import key, run, succeed
+from tests.lab.plugin import newest
 from tests.tool.pr_fence import reported, reservations
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster, Node
+
+pytestmark = newest
 
 LUNS = "abe"
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from tests.fencing import maps
 from tests.fencing.agent import key, succeed
+from tests.lab.plugin import newest
 from tests.tool.pr_fence import CIB, TOOL, configure, reported, reservations, states
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
+
+pytestmark = newest
 
 FOREIGN = 0xBAD
 DEVICE = """\

@@ -122,6 +122,27 @@ def test_a_child_that_ignores_the_limit_and_everything_else_is_not_waited_for() 
 
 
 @pytest.mark.promise(6)
+def test_a_log_that_takes_its_time_for_each_of_many_messages_does_not_hold_up_the_answer() -> None:
+    def work(channel: Channel) -> None:
+        for number in range(200):
+            channel.say(str(number))
+        channel.announce("/dev/sda", "preempt")
+        time.sleep(30)
+
+    heard: list[object] = []
+
+    def slowly(_: int, said: object) -> None:
+        heard.append(said)
+        time.sleep(0.05)
+
+    started = time.monotonic()
+    outcome = child.run(work, 0.5, slowly)
+    assert time.monotonic() - started < 2
+    assert outcome.pending == {"/dev/sda": "preempt"}, "what hangs is known all the same"
+    assert heard[:2] == ["0", "1"]
+
+
+@pytest.mark.promise(6)
 def test_after_the_limit_no_command_may_be_sent() -> None:
     """Through the channel alone: the parent would have killed the child."""
     reading, writing = os.pipe()

@@ -13,7 +13,8 @@ from fence_pr.errors import Conflict, Notice, NotPermitted, PathFailure
 from fence_pr.storage import unit_reset
 from fence_pr.storage.device import NVME, SCSI, Device, Places
 from fence_pr.storage.scsi_disk import ScsiDisk
-from tests.model.world import World, problems, warnings
+from tests.model.node import conf
+from tests.model.world import NAMES, World, problems, warnings
 from tests.unit import fake_ioctl
 from tests.unit.fake_ioctl import Unwatched
 
@@ -159,9 +160,11 @@ def test_who_did_not_remove_the_key_resets_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(4)
+@pytest.mark.parametrize("abort", ["auto", "require"])
 def test_a_key_that_goes_before_the_preempt_was_removed_by_another_and_its_writes_are_waited_for(
-    tmp_path: Path,
+    tmp_path: Path, abort: str
 ) -> None:
+    """Where the abort is required that is a failure, as where the preempt itself comes too late."""
     world = registered(tmp_path)
     target, reads = world.targets[0], 0
 
@@ -172,11 +175,43 @@ def test_a_key_that_goes_before_the_preempt_was_removed_by_another_and_its_write
             target.preempt("n3", world.keys["n3"], world.keys["n2"], 3)
 
     world.faults[0] = faster
-    report = world.run("n1", "off", "n2", abort="auto", settle_time=3.0)
-    assert (report.verdict, world.changes()) == ("Powered OFF", [])
+    report = world.run("n1", "off", "n2", abort=abort, settle_time=3.0)
+    assert world.changes() == []
+    if abort == "require":
+        assert "another node removed the key meanwhile; the key is gone, but writes that" in problems(report)
+        assert world.run("n1", "off", "n2", abort=abort).verdict == "Already OFF"
+        return
+    assert report.verdict == "Powered OFF"
     (note,) = warnings(report)
     assert MISSING in note
     assert world.nodes["n1"].slept == [3.0]
+
+
+@pytest.mark.promise(4)
+@pytest.mark.parametrize("changes", [{}, DRAINED], ids=["abort", "reset"])
+def test_of_a_victim_with_two_keys_each_counts_by_itself(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """The cluster was renamed, and a path of n2 has its former key: another node removes that one."""
+    world = World(tmp_path)
+    for name in NAMES:
+        assert world.run(name, "on", name).ok
+    (target,) = world.targets
+    former = target.keys["n2"]
+    conf(tmp_path, cluster="newname")
+    for name in NAMES:
+        assert world.run(name, "on", name).ok
+    target.register("n2 over its second path", former)
+
+    def faster(command: Command) -> None:
+        if command.name == "snapshot" and "n2" not in target.keys and former in target.keys.values():
+            target.preempt("n3", target.keys["n3"], former, 3)
+
+    world.faults[0] = faster
+    world.sent.clear()
+    report = world.run("n1", "off", "n2", **{"settle_time": 3.0, **changes})
+    assert report.verdict == "Powered OFF", problems(report)
+    assert [name for _, name in world.changes() if name.startswith(("preempt", "reset"))][1:] == []
+    assert any(MISSING in it for it in warnings(report))
+    assert world.nodes["n1"].slept[-1] == 3.0
 
 
 @pytest.mark.promise(4, 6)

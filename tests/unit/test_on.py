@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fence_pr import state_file
-from fence_pr.errors import DeviceFailure, Notice, NotPermitted, NotSupported, PathFailure
+from fence_pr.errors import DeviceFailure, Notice, NotPermitted, NotSupported, PathFailure, UnitAttention
 from fence_pr.keys import Registrant
 from fence_pr.storage.device import NVME, SCSI
 from fence_pr.storage.pr_ioctl import Capabilities
@@ -208,23 +208,89 @@ def test_a_node_that_was_fenced_and_not_rebooted_stays_out_while_something_can_s
     assert world.run("n1", "on", "n1", key=key).ok
 
 
-@pytest.mark.promise(13)
-@pytest.mark.parametrize("used", [{0, 1}, {1}])
-def test_a_disk_that_keeps_nothing_over_a_restart_is_refused_if_another_one_shows_that_the_node_was_fenced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: set[int]
-) -> None:
-    """By itself it would be let in: its key may have gone without any fencing."""
-    world = World(tmp_path, 2)
+def gone(folder: Path, monkeypatch: pytest.MonkeyPatch, keeping: set[int], used: set[int]) -> World:
+    """n1 was fenced on two disks and not rebooted; the targets of `keeping` keep registrations over a restart."""
+    world = World(folder, 2)
     for name in ("n2", "n1"):
         assert world.run(name, "on", name).ok
     assert world.run("n2", "off", "n1").ok
-    monkeypatch.setattr(ModelDisk, "capabilities", lambda it: Capabilities(None, it.device is world.devices[0]))
+    keeps = [world.devices[number] for number in keeping]
+    monkeypatch.setattr(ModelDisk, "capabilities", lambda it: Capabilities(None, it.device in keeps))
     for number in used:
         world.nodes["n1"].users[world.devices[number]] = [Notice("open-for-writing", {"program": "dd", "process": "7"})]
-    report = world.run("n1", "on", "n1")
-    assert report.ok == (0 not in used), problems(report)
-    assert world.members(1) == ({"n2"} if 0 in used else {"n1", "n2"})
-    assert problems(report).count("reboot this node") == (2 if 0 in used else 0)
+    return world
+
+
+@pytest.mark.promise(13)
+@pytest.mark.parametrize("used", [{0, 1}, {0}, {1}, set()])
+@pytest.mark.parametrize("keeping", [{0, 1}, {0}, set()])
+def test_a_disk_that_keeps_nothing_over_a_restart_is_refused_if_another_one_shows_that_the_node_was_fenced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeping: set[int], used: set[int]
+) -> None:
+    """By itself it would be let in: its key may have gone without any fencing. So it is when 'on' is tried again."""
+    world = gone(tmp_path, monkeypatch, keeping, used)
+    for _ in range(2):
+        report = world.run("n1", "on", "n1")
+        assert report.ok == (not used or not keeping), problems(report)
+        for number in used:
+            assert world.members(number) == ({"n1", "n2"} if report.ok else {"n2"})
+        assert problems(report).count("process 7 (dd) has it open") == (0 if report.ok else len(used))
+    if keeping == {0} and used == {1}:
+        assert "kept out since; another disk is in use or does not answer; reboot this node" in problems(report)
+        assert world.members(0) == {"n2"}, "what it shows is left for the next call"
+
+
+@pytest.mark.promise(13)
+@pytest.mark.parametrize("used", [{0, 1}, {1}])
+@pytest.mark.parametrize("attempts", [1, 3])
+@pytest.mark.parametrize("silent", [0, 1])
+def test_what_a_disk_would_show_that_fails_for_a_moment_is_not_taken_for_no_fencing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: int, attempts: int, used: set[int]
+) -> None:
+    world = gone(tmp_path, monkeypatch, {0}, used)
+    failed: list[Command] = []
+
+    def fault(command: Command) -> None:
+        if not failed:
+            failed.append(command)
+            raise DeviceFailure("/dev/sdx", "open", 2)
+
+    world.faults[silent] = fault
+    for _ in range(2):
+        assert not world.run("n1", "on", "n1", attempts=attempts).ok
+        assert [world.members(number) for number in (0, 1)] == [{"n2"}, {"n2"}]
+
+
+@pytest.mark.promise(13)
+@pytest.mark.parametrize("untold", [{0, 1}, {1}])
+def test_a_target_that_does_not_say_what_it_keeps_is_judged_by_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untold: set[int]
+) -> None:
+    world = gone(tmp_path, monkeypatch, {0, 1}, {0, 1})
+
+    def capabilities(disk: ModelDisk) -> Capabilities:
+        if world.devices.index(disk.device) in untold:
+            raise NotSupported("/dev/sdx", "report capabilities", 5)
+        return Capabilities(None, True)
+
+    monkeypatch.setattr(ModelDisk, "capabilities", capabilities)
+    assert world.run("n1", "on", "n1").ok == (untold == {0, 1})
+    assert world.members(1) == ({"n1", "n2"} if untold == {0, 1} else {"n2"})
+
+
+@pytest.mark.promise(13)
+def test_what_a_target_keeps_is_asked_again_where_it_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = gone(tmp_path, monkeypatch, {0, 1}, {0, 1})
+    answers = iter([UnitAttention("/dev/sdx", "report capabilities", 2)] * 2)
+
+    def capabilities(_: ModelDisk) -> Capabilities:
+        for answer in answers:
+            raise answer
+        return Capabilities(None, True)
+
+    monkeypatch.setattr(ModelDisk, "capabilities", capabilities)
+    assert not world.run("n1", "on", "n1").ok
+    assert [world.members(number) for number in (0, 1)] == [{"n2"}, {"n2"}]
 
 
 @pytest.mark.promise(13)

@@ -410,6 +410,29 @@ def test_a_registered_path_that_is_away_for_a_moment_is_waited_for(
 
 
 @pytest.mark.promise(3)
+@pytest.mark.parametrize("failing", ["replace", "snapshot"])
+def test_what_was_refused_is_not_begun_because_the_question_fails_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    anew(world, 1)
+    gone = PathFailure("/dev/sdq", "open", -errno.ENXIO)
+    monkeypatch.setattr(ModelDisk, "away", lambda it, **_: [gone] if it.device is world.devices[1] else [])
+    asked: list[str] = []
+
+    def fault(command: Command) -> None:
+        asked.append(command.name)
+        if asked.count("replace") > 1 and command.name == failing:
+            raise DeviceFailure("/dev/sdx", failing, 2)
+
+    world.faults[1] = fault
+    report = world.run("n1", "off", "n2", limit=20.0)
+    assert "is registered, but not for this node" in problems(report)
+    assert world.members(0) == {"n1", "n2"}
+
+
+@pytest.mark.promise(3)
 def test_a_map_whose_other_path_leads_elsewhere_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,3 +69,17 @@ def test_a_record_shows_its_fields() -> None:
 
 def test_a_copy_is_equal() -> None:
     assert copy.copy(Point(1, 2)) == Point(1, 2)
+
+
+def test_a_class_without_fields_of_its_own_has_those_of_its_base() -> None:
+    class Base(Record):
+        name: str
+        size: int = 7
+
+    class Same(Base):
+        """No annotations."""
+
+    class More(Base):
+        colour: str = "red"
+
+    assert (Same("x").size, More("x").size, More("x", colour="blue").colour) == (7, 7, "blue")

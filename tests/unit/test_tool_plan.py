@@ -251,6 +251,6 @@ def test_the_watch_knows_every_operation_that_the_disks_announce() -> None:
                 first = node.args[0]
                 if node.func.attr in ("_ask", "_send", "_read", "_add") and isinstance(first, ast.Constant):
                     announced.add(first.value)
-    assert announced - READS == {"register", "reserve", "unregister"}
+    assert announced - {0} - READS == {"register", "reserve", "unregister"}  # 0: no key, of a REGISTER
     assert "read keys" in announced
     assert ReadingOnly(tool_world.Unwatched()).announce("/dev/sda", "read keys") is None  # type: ignore[func-returns-value]

@@ -16,13 +16,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..storage.device import Device
     from .job import Job
     from .shared_disk import SharedDisk
 
 
-def not_drained(job: Job, disks: Sequence[SharedDisk]) -> list[SharedDisk]:
-    """Reset all these at once; those of which nobody knows what may still land, each with a warning that says why."""
-    spared = [_why_not(job, disk) for disk in disks]
+def not_drained(job: Job, disks: Sequence[SharedDisk], others: Sequence[Device]) -> list[SharedDisk]:
+    """Reset all these at once; those of which nobody knows what may still land, each with a warning that says why.
+
+    others: where another node removed a key of the victim
+    """
+    spared = [_why_not(job, disk, is_others=disk.device in others) for disk in disks]
     due = [disk for disk, why in zip(disks, spared) if why is None]
     patience = job.time.for_draining()
 
@@ -42,10 +46,10 @@ def not_drained(job: Job, disks: Sequence[SharedDisk]) -> list[SharedDisk]:
     return [disk for disk in disks if disk.device in failed]
 
 
-def _why_not(job: Job, disk: SharedDisk) -> Notice | None:
+def _why_not(job: Job, disk: SharedDisk, *, is_others: bool) -> Notice | None:
     if why := obstacle(job, disk):
         return why
-    if not disk.disk.removed:
+    if is_others or not disk.disk.removed:
         return Notice("drain-left-to-another", {})
     return None if job.time.is_half_left() else Notice("drain-too-late", {})
 

@@ -6,7 +6,8 @@ decides alone, whoever loses there touches no other.
 
 from __future__ import annotations
 
-from ..errors import DiskNotAsAsked, FenceError, Notice
+from ..errors import ABORTING, DiskNotAsAsked, FenceError, Notice
+from ..option_table import ABORT_REQUIRE
 from ..record import Record
 from ..storage.snapshot import SINGLE_HOLDER_TYPES, Snapshot
 from . import explained, plan
@@ -118,6 +119,8 @@ class Fencing(Record):
         """Take the plan's steps on one disk, to the end. Raises FenceError."""
         assert disk.own_key
         snapshot = drive(self.job, disk.disk, disk.own_key, lambda now, _before: self._next_step(disk, now))
+        if self.job.request.abort == ABORT_REQUIRE and self._was_left_to_another(disk):
+            raise DiskNotAsAsked("abort-required", operation=ABORTING, answer=Notice("left-to-another", {}).pack())
         if not set(self.victim.all_keys()).isdisjoint(disk.snapshot.keys):
             from . import written
 
@@ -131,7 +134,7 @@ class Fencing(Record):
         if left and request.drains:
             from . import drain
 
-            left = drain.not_drained(self.job, left)
+            left = drain.not_drained(self.job, left, [it.device for it in left if self._was_left_to_another(it)])
         unaborted = len(left)
         self.job.wait(max(request.power_wait, request.settle_time if unaborted else 0.0))
         if unaborted:
@@ -139,8 +142,8 @@ class Fencing(Record):
             self.job.warn(Notice("abort-missing", fields))
 
     def _was_left_to_another(self, disk: SharedDisk) -> bool:
-        """Whether the victim's key went while this call looked, but not by it: with or without abort nobody knows."""
-        return not disk.disk.removed and not set(self.victim.all_keys()).isdisjoint(disk.snapshot.keys)
+        """Whether a key of the victim went meanwhile, and not by this call: with abort or without nobody knows."""
+        return not disk.disk.removed.issuperset(set(self.victim.all_keys()).intersection(disk.snapshot.keys))
 
     def prove(self, devices: Sequence[Device], disks: list[SharedDisk], verdict: str) -> Report:
         """Read every disk once more, after the last step, and judge by that alone."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from ..errors import DevicesRefused, DiskNotAsAsked, FenceError, Notice, ReservationError
-from ..files import what_failed
+from ..errors import DevicesRefused, FenceError, Notice, ReservationError
 from ..storage.device import MULTIPATH
-from . import explained, plan
+from . import explained, plan, renewal
 from .plan import Refused
 from .registrants import packed
 from .report import Report
 from .shared_disk import SharedDisk, not_as_asked
-from .steps import drive
+from .steps import drive, save
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from .report import Outcome
 
 
-_NOT_REBOOTED = "not-rebooted"
+_NOT_REBOOTED, _HELD_BACK = "not-rebooted", "held-back"
 
 
 def on(job: Job) -> Report:
@@ -43,7 +42,7 @@ def on(job: Job) -> Report:
                 raise
         else:
             due = [it for it in devices if _is_due(outcomes.get(it.name), is_new=tried.get(it.name) != it)]
-            outcomes.update(_unfence_all(job, due, me, pasts))
+            outcomes = _unfence_all(job, due, me, pasts, outcomes)
             tried.update((it.name, it) for it in due)
             if not attempts_left or not any(_is_due(outcomes[it.name]) for it in devices):
                 break
@@ -53,21 +52,37 @@ def on(job: Job) -> Report:
     return Report.of(devices, [outcomes[it.name] for it in devices], "Powered ON")
 
 
-def _unfence_all(job: Job, devices: list[Device], me: Registrant, pasts: dict[str, _Past]) -> dict[str, Outcome]:
-    """All at once. Where it is in doubt whether this node was fenced, the other disks decide: if one says so it was."""
+def _unfence_all(
+    job: Job, devices: list[Device], me: Registrant, pasts: dict[str, _Past], before: dict[str, Outcome]
+) -> dict[str, Outcome]:
+    """All at once; what came of these, and what had come of the others `before`. Disks from which this node's key is
+    gone are first held back, all of them, and let it in when it is known what the others show.
+    """
 
     def unfence(devices: list[Device]) -> dict[str, Outcome]:
         done = job.on_each(lambda it: _unfence(job, it, me, pasts.setdefault(it.name, _Past())), devices)
         return dict(zip((it.name for it in devices), done))
 
-    found = unfence(devices)
-    refused = [name for name, it in found.items() if isinstance(it, FenceError) and it.code == _NOT_REBOOTED]
-    doubted = [it for it in devices if it.name in refused and pasts[it.name].doubted]
-    if not doubted or len(doubted) < len(refused):
-        return found
-    for device in doubted:
-        pasts[device.name].waived = True
-    return {**found, **unfence(doubted)}
+    found = {**before, **unfence(devices)}
+    failed = {name: it.code for name, it in found.items() if isinstance(it, FenceError)}
+    held = [name for name, code in failed.items() if code in (_NOT_REBOOTED, _HELD_BACK)]
+    waived = _let_in({name: pasts[name] for name in held}, all_tell=len(held) == len(failed))
+    for name in waived:
+        pasts[name].waived = True
+    return {**found, **unfence([it for it in devices if it.name in waived])}
+
+
+def _let_in(held: dict[str, _Past], *, all_tell: bool) -> list[str]:
+    """Which of the disks from which this node's key is gone may have it nevertheless. Where one that is used may have
+    lost it without a fencing, any other decides: if that shows a fencing it is kept as it is, for the next call to see.
+
+    all_tell: whether of all other disks it is known that they do not show one
+    """
+    used = [it for it in held.values() if it.used]
+    if any(not it.doubted for it in used):
+        return [name for name, it in held.items() if not it.used]
+    is_shown = used and any(not it.doubted for it in held.values())
+    return [*held] if all_tell and not is_shown else []
 
 
 def _is_due(outcome: Outcome | None, *, is_new: bool = False) -> bool:
@@ -82,13 +97,14 @@ class _Past:
 
     read    what it read last
     joined  as for `plan.on`
+    used    whether something may still write to it
     doubted  whether a missing key may mean a fencing, or a restart of the target
-    waived  whether it is taken for a restart
+    waived  whether this node is let in nevertheless
     """
 
     read: Snapshot | None = None
     joined: Snapshot | None = None
-    doubted = waived = False
+    used = doubted = waived = False
 
 
 def _unfence(job: Job, device: Device, me: Registrant, past: _Past) -> Snapshot:
@@ -110,14 +126,9 @@ def _unfence(job: Job, device: Device, me: Registrant, past: _Past) -> Snapshot:
         past.joined = past.read if disk.joined else past.joined
     if device.kind == MULTIPATH:
         job.here.tell_multipathd(device.map_name, me.key, job.warn)
-    try:
-        job.here.save(device, me)
-    except OSError as error:
-        raise DiskNotAsAsked(
-            "state-file-unwritable", operation="write", folder=job.here.state_folder, answer=what_failed(error)
-        ) from error
+    save(job, device, me)
     told = job.told(disk)
-    snapshot = _without_former_keys(job, disk, snapshot, told, me)
+    snapshot = renewal.renewed(job, disk, _without_former_keys(job, disk, snapshot, told, me), me)
     _remember(job, disk, known, told, me, snapshot)
     shared = SharedDisk(device, me.key, disk, snapshot, known, told)
     if strangers := explained.standing(shared, one_is_unknown=job.nodes.one_is_unknown([device])):
@@ -132,21 +143,24 @@ def _not_rebooted(job: Job, disk: Disk, now: Snapshot, me: Registrant, past: _Pa
     """What this node had written to the disk before it was fenced, and has not landed, would land over newer data.
 
     Only since it was started can it have written, so only what it has registered since then counts. A target that
-    keeps nothing over a restart loses registrations without any fencing: there it is in doubt.
+    keeps nothing over a restart loses registrations without any fencing: there it is in doubt, as where nobody can say.
     """
     registered = job.nodes.registered_if_readable(disk.device)
-    if not registered or not plan.was_fenced(now, (registered.key, me.key)):
-        return None
-    users = job.here.users(disk.device)
-    try:
-        if not users or past.waived:
-            return None
-        past.doubted = not disk.capabilities().persistence_active
-    except ReservationError:
+    if past.waived or not registered or not plan.was_fenced(now, (registered.key, me.key)):
         return None
     if _is_registered_otherwise(disk, me):
         return None
-    return Refused(Notice(_NOT_REBOOTED, {"users": [it.pack() for it in users]}))
+    users = job.here.users(disk.device)
+    past.used, past.doubted = bool(users), not _keeps(job, disk)
+    return Refused(Notice(_NOT_REBOOTED, {"users": [it.pack() for it in users]}) if users else Notice(_HELD_BACK, {}))
+
+
+def _keeps(job: Job, disk: Disk) -> bool:
+    """Whether the target says that it keeps registrations over a restart."""
+    try:
+        return job.persistently(disk.capabilities, only_of_target=True).persistence_active
+    except ReservationError:
+        return False
 
 
 def _is_registered_otherwise(disk: Disk, me: Registrant) -> bool:
@@ -188,7 +202,13 @@ def _without_former_keys(job: Job, disk: Disk, snapshot: Snapshot, told: Told, m
         and (hosts := (told or {}).get(key))
         and hosts <= own_hosts
     ]
+    needed = [key for key in former if me.key != snapshot.holder and any(it.depends_on(key) for it in disk.paths())]
+    if needed and (users := job.here.users(disk.device)):
+        why = Notice("former-key-needed", {"keys": needed, "users": [it.pack() for it in users]})
+        job.warn(why.about(disk.device.label()))
+        former = [key for key in former if key not in needed]
     for key in former:
+        snapshot = renewal.renewed(job, disk, snapshot, me)  # else the removal of the one before keeps it from this one
         step = plan.Preempt(key, snapshot.type)
         fields = {"disk": disk.device.label(), "step": step.told(me.key).pack()}
         job.say(Notice("preempting-former-key", fields))

@@ -13,7 +13,7 @@ from .shared_disk import not_as_asked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..storage.device import Device
     from .job import Job
@@ -35,7 +35,7 @@ def refusals(job: Job, disks: Sequence[SharedDisk]) -> dict[Device, DiskNotAsAsk
         again.pause(first)
         seen = [disk for disk, it in zip(maps, job.on_each(_look_again, maps)) if not isinstance(it, FenceError)]
         left = {disk.device: found[disk.device] for disk in maps if disk not in seen}
-        found = {**left, **_refused(job, seen)}
+        found = {**left, **_refused(job, seen, found)}
     return found
 
 
@@ -45,13 +45,16 @@ def _look_again(disk: SharedDisk) -> None:
     disk.disk.snapshot()
 
 
-def _refused(job: Job, disks: Sequence[SharedDisk]) -> dict[Device, DiskNotAsAsked]:
+def _refused(
+    job: Job, disks: Sequence[SharedDisk], before: Mapping[Device, DiskNotAsAsked] | None = None
+) -> dict[Device, DiskNotAsAsked]:
     """The same as it is now. A disk that is silent has the time of a path, where there are several of two, and no more:
-    fencing does not depend on it.
+    fencing does not depend on it. But what was refused before holds until the target says otherwise.
     """
+    before = before or {}
 
     def judge(disk: SharedDisk) -> None:
-        if why := refusal(job, disk, ask=True):
+        if why := refusal(job, disk, ask=True, untold=before.get(disk.device)):
             raise why
 
     patience = job.time.for_a_question(max((it.disk.live_paths() for it in disks), default=1))
@@ -59,29 +62,33 @@ def _refused(job: Job, disks: Sequence[SharedDisk]) -> dict[Device, DiskNotAsAsk
         found = [job.here.in_time(judge, disks[0], patience)]
     else:
         found = job.on_each(judge, list(disks), patience)
-    for disk, it in zip(disks, found):
+    for at, (disk, it) in enumerate(zip(disks, found)):
         if isinstance(it, Unanswered):
             _say(job, disk, it)
+            found[at] = before.get(disk.device)
     return {disk.device: it for disk, it in zip(disks, found) if isinstance(it, DiskNotAsAsked)}
 
 
-def refusal(job: Job, disk: SharedDisk, *, ask: bool) -> DiskNotAsAsked | None:
-    """That the target refuses this node, although it lists its key. None if it does not, or if nobody can tell.
+def refusal(job: Job, disk: SharedDisk, *, ask: bool, untold: DiskNotAsAsked | None = None) -> DiskNotAsAsked | None:
+    """That the target refuses this node, although it lists its key. None if it does not; `untold` if nobody can tell.
 
     ask: by REGISTER, which some targets write down each time, also where the target tells nothing otherwise; what it
     tells against this node is always asked again so, since targets differ in how they number their ports
     """
     own_key = disk.own_key
     assert own_key
+    code = "own-key-stale"
     try:
         told = _told(job, disk, own_key)
-        if told or (told is None and not ask):
-            return None
-        job.persistently(lambda: disk.disk.ask_registered(own_key))
+        if told is False or (told is None and ask):
+            job.persistently(lambda: disk.disk.ask_registered(own_key))
+        code = "own-key-unheeded"
+        job.persistently(lambda: disk.disk.ask_heeded(own_key))
     except Conflict as refused:
-        return _stale(job, disk, refused)
+        return _stale(job, disk, code, refused, untold)
     except ReservationError as error:
         _say(job, disk, error)
+        return untold
     return None
 
 
@@ -95,16 +102,20 @@ def _told(job: Job, disk: SharedDisk, own_key: int) -> bool | None:
         return None
 
 
-def _stale(job: Job, disk: SharedDisk, refused: Conflict) -> DiskNotAsAsked | None:
-    """If the key is not listed any more this node has been fenced, or another one is faster: the plan says it."""
+def _stale(
+    job: Job, disk: SharedDisk, code: str, refused: Conflict, untold: DiskNotAsAsked | None
+) -> DiskNotAsAsked | None:
+    """If the key is not listed any more this node has been fenced, or another one is faster: the plan says it. Who
+    holds the reservation by now is refused the question, and nothing else.
+    """
     try:
         now = disk.disk.snapshot()
     except ReservationError as error:
         _say(job, disk, error)
+        return untold
+    if disk.own_key not in now.keys or (code == "own-key-unheeded" and now.holder == disk.own_key):
         return None
-    if disk.own_key not in now.keys:
-        return None
-    return not_as_asked("own-key-stale", now, own_key=disk.own_key, last_answer=refused.notice().pack())
+    return not_as_asked(code, now, own_key=disk.own_key, last_answer=refused.notice().pack())
 
 
 def _say(job: Job, disk: SharedDisk, error: FenceError) -> None:

@@ -128,13 +128,28 @@ def _forget_another_key(job: Job, device: Device, own_key: int) -> tuple[int, ..
     registered = job.nodes.registered_if_readable(device)
     if not registered or registered.key == own_key:
         return ()
+    forget(job, device)
+    return (registered.key,)
+
+
+def forget(job: Job, device: Device) -> None:
+    """Remove the disk's state file. Raises DiskNotAsAsked."""
     try:
         job.here.forget(device)
     except OSError as error:
         raise DiskNotAsAsked(
             "state-file-in-the-way", operation="remove", folder=job.here.state_folder, answer=what_failed(error)
         ) from error
-    return (registered.key,)
+
+
+def save(job: Job, device: Device, me: Registrant) -> None:
+    """Write what this node has registered to the disk's state file. Raises DiskNotAsAsked."""
+    try:
+        job.here.save(device, me)
+    except OSError as error:
+        raise DiskNotAsAsked(
+            "state-file-unwritable", operation="write", folder=job.here.state_folder, answer=what_failed(error)
+        ) from error
 
 
 def _put_back(job: Job, disk: Disk, own_key: int) -> None:
@@ -193,7 +208,7 @@ def _preempt(
                 unclear.append(error)
             raise
     unconfirmed.pop(step.victim, None)
-    disk.removed = True
+    disk.removed |= {step.victim}
 
 
 def _preempt_without_abort(job: Job, disk: Disk, own_key: int, step: plan.Preempt, why: Notice) -> None:

@@ -32,6 +32,16 @@ FAILURES = {
         "This node is not registered, or its path is not (a new iSCSI session is a new path).",
         "Run `on` here.",
     ),
+    "own-key-unheeded": (
+        "this node's key {own_key} is registered, and the target refuses this node as if it were not: it can fence"
+        " nobody there, and not write[; the disk is in use: {users}]",
+        "end what uses the disk here, and run 'on' here (stonith_admin --unfence=NODE)",
+        "`off` changes nothing then: it could be stopped half-way. `on` registers this node anew where nothing here"
+        " uses the disk.",
+        "LIO has one mark for all sessions of an initiator, and clears it when the registration of a former one ends"
+        " ([storage.md](storage.md)).",
+        "Run `on` here. Does it say that the disk is in use: end that first, or reboot.",
+    ),
     "reserved-by-older-command": (
         f"{_ANSWER}; another host has reserved the disk by the older command RESERVE(6), and does not share it",
         "find out which one, and release the disk there; if that host is gone for good, reset the LUN (see"
@@ -217,6 +227,14 @@ FAILURES = {
 }
 
 WARNINGS = {
+    "former-key-needed": (
+        "this node's former {keys} is left: without it the target would refuse this node, which uses the disk: {users}",
+        "end what uses the disk here, and run 'on' here",
+        "While the former key stands this node can write, and cannot be fenced with `registered-twice`.",
+        "The key was changed while the disk was in use, and a registration of a former session was there. LIO forgets"
+        " with it that the present one is registered ([storage.md](storage.md)).",
+        "",
+    ),
     "registered-blindly": (
         "registered in place of whatever key stood there, because the disk does not tell which one that was",
         "if another node is not registered now, both have one initiator name or one path: give each its own, and run"
@@ -293,6 +311,7 @@ WARNINGS = {
 }
 
 STEPS = {
+    "registering-anew": "{own_key} is registered, and the target does not go by it: end that, and register it again",
     "asked-again": "{answer}; this may pass: it is tried again for a while",
     "abort-harm-of-lio": (
         "the target is LIO ({sign}), whose preempt-and-abort can take down the session of the node that sends it"

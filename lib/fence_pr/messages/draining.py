@@ -1,12 +1,31 @@
-"""What came of drain=reset."""
+"""What became of the writes that a disk had accepted, where no abort did it; drain=reset."""
 
 from __future__ import annotations
 
-TITLE = "Fencing: drain=reset"
+TITLE = "Fencing: what a disk had accepted"
 INTRO = "The node is fenced; whether what a disk had accepted before is over is another question."
 
-FAILURES: dict[str, tuple[str, str, str, str, str]] = {}
+_ACCEPTED_WRITES = "{answer}; the key is gone, but writes that the disk had accepted may still land"
+_ACCEPTED_MEANING = "The node is fenced, but no answer to preempt-and-abort said that the abort is done."
+_ACCEPTED_CAUSE = "The answer was lost on the way, or another node was faster."
+
+FAILURES = {
+    "abort-required": (
+        _ACCEPTED_WRITES,
+        "wait until they have landed, or set abort=auto",
+        f"{_ACCEPTED_MEANING} With `abort=require` that is a failure.",
+        _ACCEPTED_CAUSE,
+        "Wait longer than the disk takes for a write; the next `off` finds the node fenced.",
+    ),
+}
 WARNINGS = {
+    "abort-unconfirmed": (
+        _ACCEPTED_WRITES,
+        "set settle_time longer than the disk takes for a write",
+        _ACCEPTED_MEANING,
+        _ACCEPTED_CAUSE,
+        "None, if the writes cannot harm. `abort=require` makes this a failure.",
+    ),
     "drain-unproved": (
         "drain=reset: {answer}; the key is gone, but writes that the disk had accepted may still land",
         "set settle_time longer than the disk takes for a write",
@@ -24,6 +43,7 @@ WARNINGS = {
 }
 
 STEPS = {
+    "left-to-another": "another node removed the key meanwhile",
     "draining": "logical unit reset over {path}, for what the disk had accepted",
     "drain-only-of-scsi": "only a SCSI disk can be reset",
     "drain-by-no-network": "reached neither by iSCSI nor by Fibre Channel, so a reset may end before the target",

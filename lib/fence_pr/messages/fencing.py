@@ -5,9 +5,6 @@ from __future__ import annotations
 TITLE = "Fencing: what the disks say"
 INTRO = "Every disk could be asked, and what it says is not what was asked for."
 
-_ACCEPTED_WRITES = "{answer}; the key is gone, but writes that the disk had accepted may still land"
-_ACCEPTED_MEANING = "The node is fenced, but no answer to preempt-and-abort said that the abort is done."
-_ACCEPTED_CAUSE = "The answer was lost on the way, or another node was faster."
 _SINGLE_CAUSE = "Some other program holds the disk for one node alone."
 _SINGLE_HINT = "release it where it is held; if that machine is gone for good, clear the disk (see procedures.md)"
 _SINGLE_REMEDY = (
@@ -135,6 +132,14 @@ FAILURES = {
         " without a reboot, while something still uses the disk.",
         "Reboot this node. Or end what uses the disk, if nothing is left to be written.",
     ),
+    "held-back": (
+        "this node had registered here and has been kept out since; another disk is in use or does not answer",
+        "reboot this node",
+        "`on` presumes a reboot. Where nothing uses a disk it does without, but what this disk shows decides about"
+        " others: so it is left as it is until these are let in, too.",
+        "This node was fenced, and `on` was run without a reboot. Another disk is in use, or `on` failed there.",
+        "Reboot this node. Or do what is said of the other disks, and run `on` again.",
+    ),
     "held-by-one": (
         "the reservation in force is {type}, held with key {holder_key}: only its holder can write",
         _SINGLE_HINT,
@@ -186,13 +191,6 @@ FAILURES = {
         "`off` sends nothing to such a disk; `monitor` and `validate-all` fail, too.",
         "Preempt-and-abort on Linux's own SCSI target can take down the session of the node that sends it.",
         "Set `abort=auto`, which preempts without abort there and waits `settle_time`.",
-    ),
-    "abort-required": (
-        _ACCEPTED_WRITES,
-        "wait until they have landed, or set abort=auto",
-        f"{_ACCEPTED_MEANING} With `abort=require` that is a failure.",
-        _ACCEPTED_CAUSE,
-        "Wait longer than the disk takes for a write; the next `off` finds the node fenced.",
     ),
     "on-elsewhere": (
         "'on' registers the node it runs on; this is {local}, not {node}",
@@ -270,13 +268,6 @@ WARNINGS = {
         "The node is out now, and for as long as the target runs. `monitor` fails until the target has written.",
         _UNWRITTEN_CAUSE,
         _UNWRITTEN_REMEDY,
-    ),
-    "abort-unconfirmed": (
-        _ACCEPTED_WRITES,
-        "set settle_time longer than the disk takes for a write",
-        _ACCEPTED_MEANING,
-        _ACCEPTED_CAUSE,
-        "None, if the writes cannot harm. `abort=require` makes this a failure.",
     ),
     "abort-missing": (
         "{unaborted} of {disks} disks: no abort confirmed; waited {seconds:g} s (settle_time), but slower writes"

@@ -36,6 +36,15 @@ if TYPE_CHECKING:
         def carry_out(self, operation: str, command: Callable[..., None], *values: int) -> None:
             """Send a command of this name: a function of a descriptor and values."""
 
+        def depends_on(self, key: int) -> bool:
+            """Whether this nexus would not be heeded any more if the registrations with `key` were removed."""
+
+        def ask_heeded(self, own_key: int) -> None:
+            """As `Disk.ask_heeded`."""
+
+        def renew(self, own_key: int) -> None:
+            """End the registration that this very nexus must have, and add it again. Raises Conflict if it has not."""
+
     # Called with a key that this nexus has: raises FenceError if it must not be replaced.
     Judge = Callable[[int], None]
 
@@ -45,7 +54,7 @@ class Disk(abc.ABC):
 
     registered  whether every live path of this node was registered through this object
     aborted     whether the commands of every victim were ended, as far as this object preempted any
-    removed     whether the target answered a preempt through this object with success
+    removed     the keys whose preempt through this object the target answered with success
     blindly     whether a key was replaced that the disk told nobody of
     joined      whether this node may have got a registration through this object, or have been seen to have one: a
                 REGISTER that adds one was sent, and the answer does not prove that it came to nothing
@@ -55,7 +64,7 @@ class Disk(abc.ABC):
         self.device = device
         self.registered = False
         self.aborted = True
-        self.removed = False
+        self.removed: frozenset[int] = frozenset()
         self.blindly = False
         self.joined = False
 
@@ -102,6 +111,13 @@ class Disk(abc.ABC):
     @abc.abstractmethod
     def ask_registered(self, key: int) -> None:
         """The same, asked by REGISTER from the key to itself, which changes nothing; raises Conflict if it is not."""
+
+    def ask_heeded(self, own_key: int) -> None:  # noqa: ARG002 - for targets that may forget it
+        """Raises Conflict if this node is registered, and the target refuses it as if it were not. Changes nothing.
+
+        None also where nobody has to ask, or can. May raise what a reserve may.
+        """
+        return
 
     @abc.abstractmethod
     def reserve(self, own_key: int, reservation_type: int) -> None:

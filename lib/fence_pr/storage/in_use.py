@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 import stat
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from .device import Device, Places
 
 _OPEN_FOR_WRITING = os.O_WRONLY | os.O_RDWR
+# A volume may lie on several disks, which are looked at all at once: who claims it meanwhile must not be one of them.
+_one_claims = _thread.allocate_lock()
 
 
 def users(device: Device, places: Places = SYSTEM, processes: str = "/proc") -> list[Notice]:
@@ -58,7 +61,8 @@ def _claimed(names: Iterable[str], places: Places) -> list[Notice]:
 
 def _may_claim(node: str) -> bool:
     try:
-        os.close(os.open(node, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK | os.O_CLOEXEC))
+        with _one_claims:
+            os.close(os.open(node, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK | os.O_CLOEXEC))
     except OSError as error:
         return error.errno != errno.EBUSY
     return True

@@ -5,7 +5,13 @@ command of the disk that came while the victim held the reservation, the sender'
 acknowledgements that this very thread would receive. So where the sender has writes in flight on a store that is not
 instant, nobody ever answers, and the sender loses its session and its writes (seen over iSCSI on Linux 6.1, 6.12, 7.2
 and 7.3). Of a victim that does not hold the reservation LIO aborts nothing.
-Sources: drivers/target/target_core_pr.c core_scsi3_pro_preempt, core_scsi3_pr_reservation_check;
+
+Nor does it go by the nexus where it refuses who is not registered: it keeps one mark for an initiator's name and LUN.
+Each new registration sets it, and the end of any clears it. So where the registration of a former iSCSI session goes,
+the present one is told by READ FULL STATUS, and may REGISTER, but its writes and preempts meet a reservation conflict
+unless its initiator holds the reservation. Only to end its registration and to add it again helps (seen on 7.2).
+Sources: drivers/target/target_core_pr.c core_scsi3_pro_preempt, target_scsi3_pr_reservation_check,
+core_scsi3_pr_seq_non_holder, __core_scsi3_add_registration, __core_scsi3_free_registration;
 target_core_tmr.c core_tmr_drain_state_list; target_core_spc.c spc_emulate_evpd_83, spc_gen_naa_6h_vendor_specific.
 """
 

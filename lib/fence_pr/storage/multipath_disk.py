@@ -87,10 +87,7 @@ class MultipathDisk(Disk):
 
     def _waiting(self, times: int = 1) -> Patience | None:
         """As long as at opening, or several times that, from now on."""
-        if self._seconds is None:
-            return None
-        until = time.monotonic() + times * self._seconds
-        return Patience(until)
+        return None if self._seconds is None else Patience(time.monotonic() + times * self._seconds)
 
     def _each(
         self, command: Callable[[ScsiDisk], Result], paths: list[ScsiDisk], patience: Patience | None
@@ -195,9 +192,17 @@ class MultipathDisk(Disk):
         return False if all(it is False for _, it in told) else None
 
     def ask_registered(self, key: int) -> None:
+        self._ask_of_nexus(lambda path: path.ask_registered(key))
+
+    def ask_heeded(self, own_key: int) -> None:
+        self._ask_of_nexus(lambda path: path.ask_heeded(own_key))
+
+    def _ask_of_nexus(self, question: Callable[[ScsiDisk], None]) -> None:
+        """One path that is not refused is enough."""
+
         def ask(path: ScsiDisk) -> tuple[ScsiDisk, ReservationError | None]:
             try:
-                path.ask_registered(key)
+                question(path)
             except (Conflict, PathFailure):
                 raise
             except ReservationError as error:

@@ -7,7 +7,13 @@ import os
 from ..errors import Conflict, DeviceFailure, Invalid, Notice, NotSupported, ReservationError
 from . import identity, inquiry, lio, pr_ioctl, scsi
 from .single_path import REPETITIONS, SinglePath
-from .snapshot import Snapshot
+from .snapshot import (
+    EXCLUSIVE_ACCESS,
+    EXCLUSIVE_ACCESS_REG_ONLY,
+    WRITE_EXCLUSIVE,
+    WRITE_EXCLUSIVE_REG_ONLY,
+    Snapshot,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +29,13 @@ if TYPE_CHECKING:
     Read = TypeVar("Read", pr_ioctl.Keys, pr_ioctl.Reservation)
     Told = TypeVar("Told")
 
+# Of those that one nexus holds: another one that it does not hold while this is in force.
+_ANOTHER_TYPE = {
+    WRITE_EXCLUSIVE: EXCLUSIVE_ACCESS,
+    EXCLUSIVE_ACCESS: WRITE_EXCLUSIVE,
+    WRITE_EXCLUSIVE_REG_ONLY: WRITE_EXCLUSIVE,
+    EXCLUSIVE_ACCESS_REG_ONLY: WRITE_EXCLUSIVE,
+}
 # A cluster has fewer. Each costs a command, and whoever asks waits.
 _MOST_ASKED = 64
 
@@ -188,6 +201,25 @@ class ScsiDisk(SinglePath):
         except (DeviceFailure, Invalid) as refusal:
             return refusal.notice()
         return None
+
+    def ask_heeded(self, own_key: int) -> None:
+        """LIO may refuse a registered nexus (`lio.py`): asked there by RELEASE of a type that is not in force.
+
+        That is answered well to whoever is registered and holds nothing (SPC-4 5.14.11.2.2), and nothing can be
+        released by it. Who holds is heeded.
+        """
+        last = self._last_snapshot
+        if not last or last.type not in _ANOTHER_TYPE or last.holder == own_key or not self.abort_harm():
+            return
+        self.carry_out("release", pr_ioctl.release, own_key, _ANOTHER_TYPE[last.type])
+
+    def depends_on(self, key: int) -> bool:
+        """Whether one of these registrations is LIO's for another session of this initiator over the same port."""
+        if not self.abort_harm():
+            return False
+        own_hosts, port = self.own_hosts(), inquiry.target_port(self._designators)
+        with_key = [it for it in self.described() or () if it.key == key]
+        return any(it.host in own_hosts and it.target_port in (None, port) for it in with_key)
 
     def _sign_of_lio(self) -> Notice | None:
         found = self._designators

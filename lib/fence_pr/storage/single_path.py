@@ -186,6 +186,15 @@ class SinglePath(Disk):
     def ask_registered(self, key: int) -> None:
         self.change(key, key)
 
+    def depends_on(self, key: int) -> bool:  # noqa: ARG002 - for targets that may forget a nexus
+        """As `Path` of `disk` has it."""
+        return False
+
+    def renew(self, own_key: int) -> None:
+        """As `Path` of `disk` has it. Not repeated: this node may be fenced meanwhile."""
+        self.register_once(own_key, 0)
+        self._add(0, own_key)
+
     def reserve(self, own_key: int, reservation_type: int) -> None:
         self._send("reserve", pr_ioctl.reserve, own_key, reservation_type)
 

@@ -72,9 +72,13 @@ def call(path: str, name: str, *numbers: int) -> int:
 
 
 def clear(path: str) -> None:
-    """Leave the disk without registrations and reservation. Those who were registered get a unit attention."""
+    """Leave the disk without registrations and reservation. Those who were registered get a unit attention.
+
+    Unregistered first: LIO may not go by a registration that it lists, but by one that is new.
+    """
     drain(path)
-    for name, numbers in (("register", (0, LAB_KEY, IGNORE_KEY)), ("clear", (LAB_KEY,))):
+    anew = (0, 0, IGNORE_KEY), (0, LAB_KEY, IGNORE_KEY)
+    for name, numbers in (*(("register", it) for it in anew), ("clear", (LAB_KEY,))):
         status = call(path, name, *numbers)
         if status:
             raise OSError(f"{name} on {path} ended with {status:#x}")
