@@ -247,6 +247,8 @@ def stopped_in_the_middle(lab: Cluster) -> Running:
     lab.n1.run(["sh", "-c", "until [ -e /run/there ]; do sleep 0.1; done"], check=True)
     assert {key >> 24 for key in lab.reservation("e").keys.values()} == {SCRATCH}
     assert lab.reservation("e").type
+    # And nobody formats it meanwhile.
+    assert lab.n1.run(["mkswap", lab.n1.disk("e")]).returncode
     return running
 
 

@@ -187,6 +187,9 @@ class Blocks:
     def __init__(self, way: Way, site: Site) -> None:
         self._way, self._site = way, site
 
+    def claim(self) -> None:
+        self._site.claims()
+
     def size(self) -> int:
         return self._site.size
 
@@ -229,8 +232,14 @@ class InProcess:
         self._answers: list[Any] = []
 
     def send(self, question: Any) -> None:
-        if fault := self._site.lost.get(question["ask"]):
+        node, site, ask = self.node, self._site, question["ask"]
+        if node in site.away and (site.away[node][0] == ask or node in site.silent):
+            site.silent.add(node)
+            self._answers.append(site.away[node][1])
+        elif fault := site.lost_once.pop(ask, None) or site.lost.get(ask):
             self._answers.append(fault)
+        elif ask in site.says:
+            self._answers.append(site.says[ask])
         else:
             self._answers.append(json.loads(json.dumps(self._hand.answer(json.loads(json.dumps(question))))))
             self._site.between.get(question["ask"], lambda: None)()
@@ -246,7 +255,8 @@ class InProcess:
         return self.hear(question["ask"], seconds)
 
     def close(self, _seconds: float) -> None:
-        self._hand.end()
+        if self.node not in self._site.silent:
+            self._hand.end()
         self._site.ended.append(self.node)
 
 
@@ -264,7 +274,12 @@ class Site:
         self.host_of: dict[str, str] = {}
         self.faults: dict[str, Callable[[], None]] = {}
         self.lost: dict[str, Exception] = {}
+        self.lost_once: dict[str, Exception] = {}
+        self.away: dict[str, tuple[str, Exception]] = {}  # node → from which question on it is lost, with all of it
+        self.silent: set[str] = set()
+        self.says: dict[str, Any] = {}  # question → what is answered in place of what is right
         self.between: dict[str, Callable[[], None]] = {}  # question → what happens after its answer
+        self.claims: Callable[[], None] = lambda: None
         self.room: int | None = None
         self.size = SIZE
         self.tells_hosts = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
 from typing import TYPE_CHECKING
 
@@ -52,9 +53,21 @@ class Machine:
         (process / "fd/3").symlink_to(link)
         (process / "fdinfo/3").write_text(f"pos:\t0\nflags:\t{flags}\nmnt_id:\t5\n")
 
+    def taken(self, by: str, name: str) -> None:
+        """The kernel itself has something open, and says in this file of its what."""
+        file = self._folder / "sys" / by
+        file.parent.mkdir(parents=True)
+        file.write_text(f"{name}\n")
+
+    @staticmethod
+    def _status(name: str) -> os.stat_result:
+        if name != "/dev/disk/by-id/wwn-x":
+            raise FileNotFoundError
+        return os.stat_result((stat.S_IFBLK | 0o600, *[0] * 9), {"st_rdev": os.makedev(8, 0)})
+
     def users(self, device: Device) -> list[str]:
         """What is found, in words."""
-        places = Places(sysfs=str(self._folder / "sys"), dev="/dev")
+        places = Places(sysfs=str(self._folder / "sys"), dev="/dev", stat=self._status)
         return [it.what() for it in in_use.users(device, places, str(self._folder / "proc"))]
 
 
@@ -129,6 +142,22 @@ def test_a_device_is_claimed_if_the_kernel_says_so(
     if number:
         monkeypatch.setattr(os, "open", refuse)
     assert in_use._may_claim(str(tmp_path / "disk")) == free
+
+
+@pytest.mark.parametrize(
+    ("by", "user"),
+    [
+        ("class/block/loop3/loop/backing_file", "loop3"),
+        ("kernel/config/nvmet/subsystems/nqn.x/namespaces/1/device_path", "nvmet nqn.x"),
+    ],
+)
+def test_what_the_kernel_itself_writes_to_without_a_claim_is_found(machine: Machine, by: str, user: str) -> None:
+    """A loop device, or an NVMe target that gives the disk on: no process has it open, and nobody claims it."""
+    machine.add("sda")
+    machine.taken(by, "/dev/disk/by-id/wwn-x")
+    assert machine.users(DISK) == [f"{user} lies on it, or gives it on"]
+    machine.add("sdb", number="8:16")
+    assert machine.users(Device("/dev/sdb", "/dev/sdb", "naa.6")) == []
 
 
 def test_two_disks_below_one_volume_that_are_looked_at_at_once_do_not_take_each_other_for_a_user(

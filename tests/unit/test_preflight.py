@@ -490,7 +490,8 @@ def test_a_node_that_falls_silent_ends_the_run_and_is_told(make: Callable[..., S
 def test_what_may_be_left_is_told(make: Callable[..., Site]) -> None:
     site = make()
     site.lost["leave"] = FenceError("other-node-silent", node="n1", operation="leave", answer="none within 1 s")
-    assert seen(site.fly("--write"), "FAIL") == {"left-clean": ["left-unclean"]}
+    said = seen(site.fly("--write"), "FAIL")
+    assert said == {"register": ["other-node-silent"], "left-clean": ["left-unclean"]}
     assert site.free()  # since the hand takes it away when it ends
     site.lost.clear()
     right = site.unit._clear

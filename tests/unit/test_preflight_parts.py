@@ -54,7 +54,7 @@ def test_a_stream_never_overtakes_itself_in_one_place() -> None:
             assert offset == number % SLOTS * BLOCK
             written.append(number)
 
-    stream = Stream(Disk(), Area(0), RUN, 5)
+    stream = Stream(Disk(), Area(0), RUN, 5, 60.0)
     while stream.landed() < 2000:
         pass
     assert stream.stop(5) == 0
@@ -239,7 +239,7 @@ def test_the_other_end_takes_away_what_it_left(monkeypatch: pytest.MonkeyPatch, 
     def serve(answer: Any) -> None:
         for question in ({"ask": "open"}, {"ask": "keep"}, {"ask": "register", "old": 0, "key": 5}):
             assert answer(question).get("outcome", "done") == "done"
-        answer({"ask": "stream", "run": RUN, "first": 1, "offset": 0})
+        answer({"ask": "stream", "run": RUN, "first": 1, "offset": 0, "seconds": 60})
         assert site.unit.keys
         raise BrokenPipeError
 

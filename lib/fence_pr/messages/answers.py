@@ -9,6 +9,7 @@ FAILURES: dict[str, tuple[str, str, str, str, str]] = {}
 WARNINGS: dict[str, tuple[str, str, str, str, str]] = {}
 
 STEPS = {
+    "taken-by-kernel": "{device} lies on it, or gives it on",
     "disk-claimed": "{device} is mounted, or part of something else",
     "writes-under-way": "{count} writes to {device} are under way",
     "open-for-writing": "process {process} ({program}) has it open for writing",

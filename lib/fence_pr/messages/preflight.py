@@ -139,6 +139,8 @@ STEPS = {
     "step-not-reached": "it was not begun",
     "keys-are-registered": "keys are registered: {keys}",
     "disk-has-signature": "{name}",
+    "fence-device-disk-unknown": "fence device {name} names {device}, of which nobody can tell whether it is this disk:"
+    " {answer}",
     "disk-has-content": "something stands on it that nobody here knows",
     "signature-untold": "{program} does not say what stands on it: {answer}",
 }

@@ -94,6 +94,13 @@ FAILURES = {
         "The target, a cache, a hypervisor or a path in between does not look at reservations.",
         _VENDOR,
     ),
+    "refused-otherwise": (
+        "{type}: {writer} failed with {answer}, which is no reservation conflict",
+        "look in the kernel's log of that node",
+        "Nothing was seen of whether the reservation keeps it out.",
+        "Its disk is read-only there, or a path broke just then.",
+        "Mend that, and try again.",
+    ),
     "read-let-through": (
         "{type}: a read of {writer} got through",
         "",
@@ -308,6 +315,7 @@ STEPS = {
     "type-unclaimed": "the target does not claim to know {type}",
     "type-not-there": "{type} is refused: {answer}",
     "type-works": "reserved, read back, written under, released",
+    "identity-needed": "the disk has no identity: nobody could tell it from another one afterwards",
     "single-path": "there is one path only",
     "each-path-counts": "{paths}",
     "preempt-over-another-path": "{path} took over what was held over {other}",

@@ -12,7 +12,7 @@ from .device import SYSTEM, entries, read_attribute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from .device import Device, Places
 
@@ -27,7 +27,12 @@ def users(device: Device, places: Places = SYSTEM, processes: str = "/proc") -> 
     Not found is what lies in the page cache of a disk that nobody has open any more, and what other machines do.
     """
     names = list(dict.fromkeys(_layers(os.path.basename(device.node), f"{places.sysfs}/class/block")))
-    return [*_claimed(names, places), *_waiting(names, places), *_writers(names, places, processes)]
+    return [
+        *_claimed(names, places),
+        *_waiting(names, places),
+        *_writers(names, places, processes),
+        *_of_kernel(names, places),
+    ]
 
 
 def _layers(name: str, block: str) -> Iterator[str]:
@@ -81,17 +86,44 @@ def _writers(names: Iterable[str], places: Places, processes: str) -> list[Notic
     found = {}
     for process in filter(str.isdigit, entries(processes)):
         for opened in entries(f"{processes}/{process}/fd"):
-            if _number(f"{processes}/{process}/fd/{opened}") in numbers and _writes(processes, process, opened):
+            if _number_of_opened(f"{processes}/{process}/fd/{opened}") in numbers and _writes(
+                processes, process, opened
+            ):
                 name = read_attribute(f"{processes}/{process}/comm")
                 found[process] = Notice("open-for-writing", {"program": name, "process": process})
     return list(found.values())
 
 
-def _number(link: str) -> str:
+def _of_kernel(names: Iterable[str], places: Places) -> list[Notice]:
+    """What the kernel itself writes to without a claim: under a loop device, or given on by its NVMe target."""
+    block, given = f"{places.sysfs}/class/block", f"{places.sysfs}/kernel/config/nvmet/subsystems"
+    below = [(it, f"{block}/{it}/loop/backing_file") for it in entries(block) if it.startswith("loop")]
+    below += [
+        (f"nvmet {subsystem}", f"{given}/{subsystem}/namespaces/{it}/device_path")
+        for subsystem in entries(given)
+        for it in entries(f"{given}/{subsystem}/namespaces")
+    ]
+    numbers = {read_attribute(f"{block}/{name}/dev") for name in names} - {""}
+    return [
+        Notice("taken-by-kernel", {"device": user})
+        for user, file in below
+        if _number(read_attribute(file), places.stat) in numbers
+    ]
+
+
+def _number_of_opened(link: str) -> str:
     try:
-        if not os.readlink(link).startswith("/dev/"):
+        return _number(os.readlink(link), lambda _: os.stat(link))
+    except OSError:
+        return ""
+
+
+def _number(name: str, status_of: Callable[[str], os.stat_result]) -> str:
+    """Of the device node of this name; "" if it is none."""
+    try:
+        if not name.startswith("/dev/"):
             return ""
-        status = os.stat(link)
+        status = status_of(name)
     except OSError:
         return ""
     return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}" if stat.S_ISBLK(status.st_mode) else ""

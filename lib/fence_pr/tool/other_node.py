@@ -74,10 +74,12 @@ class OtherNode:
         line, _, self._heard = self._heard.partition(b"\n")
         try:
             answer: Json = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError):
+            answer = {}
+        if not isinstance(answer, dict) or not answer:
             self._silent = True
             said = line.decode("utf-8", "replace")[:_SHOWN_CHARACTERS]
-            raise FenceError("other-node-unreachable", node=self.node, program="its answer", answer=said) from error
+            raise FenceError("other-node-unreachable", node=self.node, program="its answer", answer=said)
         return answer
 
     def _speaks(self, seconds: float) -> bool:
@@ -107,14 +109,14 @@ class OtherNode:
         return said.decode("utf-8", "replace").strip()[-_SHOWN_CHARACTERS:] or "it ended without a word"
 
     def close(self, seconds: float) -> None:
-        """Let it end, which removes what it has left on the disk, and wait so long for that; what hangs is killed, and
-        not waited for.
+        """Let it end, which removes what it has left on the disk, and wait so long for that, also where it has not
+        answered in time: it may only be slow. What hangs then is killed.
         """
         assert self._process.stdin
         with suppress(OSError):
             self._process.stdin.close()
         try:
-            self._process.wait(0 if self._silent else seconds)
+            self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.poll()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
+import sys
 
 from ..errors import FenceError, Notice, UsageError
 from .other_node import OtherNode, serve
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _CLOSING_SECONDS = 10.0
 # Why nobody knows anything of the disk, rather than what is wrong with it.
 _UNSEEN = ("not-permitted", "other-node-silent", "other-node-unreachable")
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _NODE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]*")
 
 
@@ -34,10 +37,19 @@ def be_other_end(call: Call) -> None:
     from .preflight_hand import Hand
 
     hand = Hand(call.words[0])
+    for number in _ENDING:
+        signal.signal(number, _end)
     try:
         serve(hand.answer)
     finally:
         hand.end()
+
+
+def _end(number: int, _frame: object) -> None:
+    """What was begun is cleaned up, once."""
+    for it in _ENDING:
+        signal.signal(it, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def examine(call: Call) -> Json:
@@ -87,7 +99,8 @@ def _check(call: Call) -> None:
     if node and not _NODE.fullmatch(node):
         raise UsageError("other-node-malformed", option="with", value=node)
     try:
-        shlex.split(call.values["rsh"])
+        if not any(shlex.split(call.values["rsh"])[:1]):
+            raise ValueError("nothing is left of it")
     except ValueError as error:
         raise UsageError("remote-shell-malformed", option="rsh", value=call.values["rsh"], answer=str(error)) from error
     for name in ("restart", "relogin"):

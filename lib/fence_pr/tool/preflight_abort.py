@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from ..storage.snapshot import SINGLE_HOLDER_TYPES, TYPE_NAMES, WRITE_EXCLUSIVE_ALL_REGS
-from .preflight_bench import Outcome, failed, passed, skipped, warned
+from .preflight_bench import Outcome, StepFailed, failed, passed, skipped, warned
 from .preflight_blocks import SLOTS
 from .preflight_hand import DONE
-from .preflight_stream import OK
+from .preflight_stream import OK, REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Before the abort: so many writes, or for so long; slow stores do few.
 _WRITES_BEFORE, _MOST_SECONDS_BEFORE = 100, 3.0
 _PAUSE_SECONDS = 0.1
+_STOPPING_SECONDS = 60.0
 # Before and after the abort as much is kept of the record as a picture can show.
 _SHOWN_SECONDS, _MOST_SHOWN = 2.0, 1500
 
@@ -58,13 +59,16 @@ def _fenced(bench: Bench, kind: int, name: str) -> Outcome:
     other.compare_clocks()
     one.compare_clocks()
     first = bench.number()
-    other.must("stream", run=bench.run, first=first, offset=bench.offset)
+    longest = _MOST_SECONDS_BEFORE + other.seconds + one.seconds + bench.settle
+    other.must("stream", run=bench.run, first=first, offset=bench.offset, seconds=longest)
     try:
         _wait_for_writes(other)
         cut = one.ask("cut_off", bench.settle, key=one.key, victim=other.key, kind=kind, abort=abort, path=0,
                       run=bench.run, offset=bench.offset, seconds=bench.settle)  # fmt: skip
     finally:
-        ended = other.ask("stop", 60.0)
+        ended = other.must("stop", _STOPPING_SECONDS)
+    if "ended" not in cut:
+        raise StepFailed("step-refused", node=one.name, operation="cut_off", answer=cut["notice"])
     writes = [
         (number, begun + other.behind, done + other.behind, said) for number, begun, done, said in ended["writes"]
     ]
@@ -76,7 +80,7 @@ def _fenced(bench: Bench, kind: int, name: str) -> Outcome:
     bench.streams.append(made)
     if cut["outcome"] != DONE:
         return failed("writer-not-preempted", answer=cut["notice"])
-    return _judged(bench, made, cut, writes, last, ended["hanging"])
+    return _judged(bench, kind, made, cut, writes, last, ended["hanging"])
 
 
 def _wait_for_writes(other: Party) -> None:
@@ -110,12 +114,12 @@ def _late(cut: Json, last: list[int], writes: Writes, answered: float) -> list[l
     """
     seen = {number: at - cut["ended"] for at, number in cut["later"]}
     heard = {number: ended - answered for number, _, ended, said in writes if said == OK}
-    new = [now for was, now in zip(cut["first"], last) if now not in (0, was)]
+    new = [now for was, now in zip(cut["first"], last) if now != was]  # 0: a part of a block
     late = [[number, round(max(0.0, seen.get(number, heard.get(number, 0.0))), 6)] for number in new]
     return sorted(late, key=lambda it: it[1])
 
 
-def _judged(bench: Bench, made: Json, cut: Json, writes: Writes, last: list[int], hanging: int) -> Outcome:
+def _judged(bench: Bench, kind: int, made: Json, cut: Json, writes: Writes, last: list[int], hanging: int) -> Outcome:
     one, other = bench.one, bench.second()
     answered = cut["ended"] + one.behind
     acknowledged = [it for it in writes if it[3] == OK]
@@ -133,6 +137,9 @@ def _judged(bench: Bench, made: Json, cut: Json, writes: Writes, last: list[int]
         return failed("acknowledged-is-lost", node=other.name, block=lost)
     if other.key in one.must("read")["keys"]:
         return failed("registration-stays", key=other.key)
+    if made["refused"] and not any(said == REFUSED for *_, said in writes):
+        answer = next(said for *_, said in writes if said != OK)
+        return failed("refused-otherwise", writer=other.name, type=TYPE_NAMES[kind], answer=answer)
     if hanging or not made["refused"]:
         return warned("victim-hangs", node=other.name, count=hanging)
     return passed("stream-ended" if made["aborting"] else "stream-ended-without-abort", node=other.name,

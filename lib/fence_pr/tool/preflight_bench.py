@@ -41,6 +41,21 @@ ANOTHER_DISK = ("another-disk", "disk-replaced", "namespace-replaced", "name-of-
 # What is not about how long a command of the target takes.
 _COMMANDS = ("register", "unregister", "reserve", "release", "clear", "preempt", "write", "see")
 _CLOCK_LOOKS = 5
+# What an answer has in it: the other node's program may be another version.
+_ANSWERS = {
+    "open": ("identity", "device", "kind", "name", "paths", "host", "kernel"),
+    "look": ("types", "active", "possible", "keys", "type", "dead", "hosts", "abort_harm", "warnings"),
+    "use": ("users", "content"),
+    "read": ("generation", "keys", "type", "holder"),
+    "clock": ("at",),
+    "keep": ("offset",),
+    "write": ("outcome",),
+    "see": ("outcome",),
+    **dict.fromkeys(("register", "unregister", "reserve", "release", "clear", "preempt", "cut_off"), ("outcome",)),
+    "streamed": ("count",),
+    "stop": ("writes", "hanging"),
+    "numbers": ("numbers",),
+}
 ALL_TYPES = (1, 2, 3, 4, 5, 6)
 
 
@@ -81,6 +96,7 @@ class Party:
     name      how it is called in what is told
     found     what it said when it opened the disk; look: what the target said over it
     key       the scratch key that it registers
+    seconds   how long it may take for an answer
     behind    its clock + this = the clock here, in seconds, give or take `unsure`
     """
 
@@ -90,7 +106,7 @@ class Party:
         self.look: Json = {}
         self.behind, self.unsure = 0.0, 0.0
         self.took: dict[str, list[float]] = {}
-        self._asked, self._seconds = asked, seconds
+        self._asked, self.seconds = asked, seconds
 
     def ask(self, ask: str, more_seconds: float = 0.0, **given: Any) -> Json:
         """The answer of its hand. Raises FenceError."""
@@ -103,14 +119,17 @@ class Party:
 
     def hear(self, ask: str, more_seconds: float = 0.0) -> Json:
         """What came of it. Raises FenceError."""
-        answer = self._asked.hear(ask, self._seconds + more_seconds)
+        answer = self._asked.hear(ask, self.seconds + more_seconds)
+        if lacking := [it for it in _ANSWERS.get(ask, ()) if it not in answer and answer.get("outcome") != FAILED]:
+            said = f"{ask} without {', '.join(lacking)}"
+            raise FenceError("other-node-unreachable", node=self.name, program="its answer", answer=said)
         if ask in _COMMANDS and "seconds" in answer:
             self.took.setdefault(ask, []).append(answer["seconds"])
         return answer
 
-    def must(self, ask: str, **given: Any) -> Json:
+    def must(self, ask: str, more_seconds: float = 0.0, **given: Any) -> Json:
         """What the target has to do. Raises StepFailed if it does not, FenceError if it does not answer."""
-        answer = self.ask(ask, **given)
+        answer = self.ask(ask, more_seconds, **given)
         if answer.get("outcome", DONE) in (CONFLICT, FAILED):
             raise StepFailed("step-refused", node=self.name, operation=ask, answer=answer["notice"])
         return answer
@@ -203,13 +222,22 @@ class Bench:
         return str(said["outcome"]), int(said.get("number", 0))
 
     def clean(self) -> None:
-        """No registration and no reservation is left. Raises StepFailed, FenceError."""
+        """No registration and no reservation is left, also of a node that does not answer any more.
+
+        Raises StepFailed, FenceError, also for such a node: what it still does nobody knows.
+        """
+        failures: list[FenceError] = []
         for it in reversed(self.parties()):
-            it.must("leave")
+            try:
+                it.must("leave")
+            except FenceError as error:
+                failures.append(error)
         left = self.one.must("read")
         refuse_strangers(left["keys"])
         if left["keys"] or left["type"]:
             wipe(self.one)
+        if failures:
+            raise failures[0]
 
 
 def refuse_strangers(keys: Iterable[int], known: Iterable[int] = ()) -> None:

@@ -37,9 +37,14 @@ class Area(Record):
         """In the middle of a disk of so many bytes: what partitions and file systems begin and end with stands
         elsewhere. Raises ValueError if there is no room.
         """
-        if size < 4 * _AREA:
+        if not cls.fits(size):
             raise ValueError(f"the disk has only {size} bytes")
         return cls(size // 2 // _AREA * _AREA)
+
+    @staticmethod
+    def fits(size: int) -> bool:
+        """Whether there is room on a disk of so many bytes."""
+        return size >= 4 * _AREA
 
 
 def block(run: str, number: int) -> bytes:
@@ -67,6 +72,10 @@ class Direct:
         self._node = node
         self._fds: dict[int, int] = {}
 
+    def claim(self) -> None:
+        """As long as this is open nobody mounts it, formats it, or builds on it. Nothing of it was opened before."""
+        self._fds[os.O_RDONLY] = os.open(self._node, os.O_RDONLY | os.O_EXCL | os.O_DIRECT | os.O_CLOEXEC)
+
     def size(self) -> int:
         """In bytes."""
         number = _BLKGETSIZE64_ELSEWHERE if os.uname().machine.startswith(_OTHER_ENCODING) else _BLKGETSIZE64
@@ -75,7 +84,7 @@ class Direct:
         return int.from_bytes(answer, "little" if struct.pack("=H", 1)[0] else "big")
 
     def read(self, offset: int, length: int = BLOCK) -> bytes:
-        """What is on the disk; offset and length are multiples of BLOCK."""
+        """What is on the disk; offset and length are multiples of the disk's own block, at most BLOCK."""
         with mmap.mmap(-1, length) as room:
             got = os.preadv(self._fd(os.O_RDONLY), [room], offset)
             if got != length:

@@ -11,7 +11,7 @@ from ..storage.snapshot import (
 )
 from .preflight_bench import Outcome, failed, passed, skipped
 from .preflight_hand import CONFLICT, DONE
-from .preflight_stream import OK
+from .preflight_stream import OK, REFUSED
 from .preflight_write import told
 
 TYPE_CHECKING = False
@@ -88,9 +88,14 @@ def _shut_out(bench: Bench, kind: int) -> Outcome | None:
         where = f"{other.name}, which is not registered, over {_path(other, path)}"
         if said == OK or bench.see(bench.one, number)[1] == number:
             return failed("write-let-through", writer=where, type=name)
-        if kind in _HIDDEN_FROM_OTHERS and bench.see(other, number, path)[0] == OK:
+        if said != REFUSED:
+            return failed("refused-otherwise", writer=where, type=name, answer=said)
+        answer = bench.see(other, number, path)[0]
+        if kind in _HIDDEN_FROM_OTHERS and answer == OK:
             return failed("read-let-through", writer=where, type=name)
-        if kind not in _HIDDEN_FROM_OTHERS and (answer := bench.see(other, number, path)[0]) != OK:
+        if kind in _HIDDEN_FROM_OTHERS and answer != REFUSED:
+            return failed("refused-otherwise", writer=where, type=name, answer=answer)
+        if kind not in _HIDDEN_FROM_OTHERS and answer != OK:
             return failed("read-refused", writer=where, type=name, answer=answer)
     return None
 
@@ -101,11 +106,15 @@ def _registered(bench: Bench, kind: int) -> Outcome | None:
     said, number = bench.write(other)
     if kind in SINGLE_HOLDER_TYPES and said == OK:
         return failed("write-let-through", writer=f"{other.name}, which does not hold it", type=name)
+    if kind in SINGLE_HOLDER_TYPES and said != REFUSED:
+        return failed("refused-otherwise", writer=f"{other.name}, which does not hold it", type=name, answer=said)
     if kind not in SINGLE_HOLDER_TYPES and said != OK:
         return failed("write-refused", writer=f"{other.name}, which is registered ({name})", answer=said)
     answer, _ = bench.see(other, number)
     if kind == EXCLUSIVE_ACCESS and answer == OK:
         return failed("read-let-through", writer=f"{other.name}, which does not hold it", type=name)
+    if kind == EXCLUSIVE_ACCESS and answer != REFUSED:
+        return failed("refused-otherwise", writer=f"{other.name}, which does not hold it", type=name, answer=answer)
     if kind != EXCLUSIVE_ACCESS and answer != OK:
         return failed("read-refused", writer=f"{other.name}, which is registered", type=name, answer=answer)
     said, _ = bench.write(bench.one)

@@ -60,6 +60,9 @@ class Flight:
                     self._bench.clean()
                 except FenceError as error:
                     self._lost = error.notice()
+                    self._states[step.name] = FAIL
+                    seen = outcome.notices if outcome.state == FAIL else ()
+                    self._ends[-1] = (step, Outcome(FAIL, (*seen, *error.notices())))
 
     def _outcome(self, step: Step) -> Outcome:
         if self._lost:

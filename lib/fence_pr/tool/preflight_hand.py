@@ -5,6 +5,7 @@ It decides nothing. What it has registered it removes when it is told to leave, 
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -53,6 +54,7 @@ class Hand:
         self._area: Area | None = None
         self._kept: bytes | None = None
         self._stream: Stream | None = None
+        self._claimed = False
 
     def answer(self, question: Json) -> Json:
         """Do what is asked: `ask` names a method, the rest are its arguments."""
@@ -74,12 +76,15 @@ class Hand:
         """Find the disk, and open it; again, if that was done before."""
         self._close()
         found = self._here.find(self._name)
-        if self._identity not in (None, found.identity):
+        # Of a disk that does not say who it is nobody knows whether the name leads to the same one again.
+        if self._identity is not None and (not found.identity or found.identity != self._identity):
             raise FenceError("disk-became-another", disk=self._name, identity=found.identity or "none")
         self._identity = found.identity
         self._disk = self._here.open(found, Unwatched(), None)
         # Those that answer now: what dies later must not make another one of the next.
         self._ways = sorted(self._disk.paths(), key=lambda it: it.device.node)
+        if self._claimed:
+            self._claim()
         return {"identity": found.identity, "device": found.node, "kind": found.kind, "name": found.name,
                 "paths": [it.device.node for it in self._ways], "host": os.uname().nodename,
                 "kernel": os.uname().release,
@@ -112,11 +117,23 @@ class Hand:
 
         device = self._opened().device
         users = [it.pack() for it in self._here.users(device)]
+        if not users:
+            try:
+                self._claim()
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                users = [Notice("disk-claimed", {"device": device.node}).pack()]
         try:
             reasons = preflight_signature.of_disk(device.node, self._node(None)).reasons
         except OSError as error:
             reasons = (self._of_system(error),)
         return {"users": users, "content": [it.pack() for it in reasons]}
+
+    def _claim(self) -> None:
+        """Else somebody could format or mount it between this look and the end."""
+        self._node(None).claim()
+        self._claimed = True
 
     def do_read(self) -> Json:
         """Registrations and reservation."""
@@ -130,8 +147,13 @@ class Hand:
 
     def do_register(self, old: int, key: int, path: int = 0) -> Json:
         """REGISTER over one path, from the key that it must have, 0 for none."""
+        before = self._registered.get(path)
         self._registered[path] = key
-        return self._carried_out(lambda: self._path(path).register_once(old, key))
+        answer = self._carried_out(lambda: self._path(path).register_once(old, key))
+        if answer["outcome"] == CONFLICT:  # what stood there stands there
+            self._registered.pop(path)
+            self._registered.update({} if before is None else {path: before})
+        return answer
 
     def do_unregister(self, key: int, path: int = 0) -> Json:
         """End the registration of one path."""
@@ -161,14 +183,18 @@ class Hand:
 
     def do_leave(self) -> Json:
         """End every registration that this hand has made and that still stands."""
+        failures = []
         for path, key in list(self._registered.items()):
             try:
                 self._end(path, key)
-            except Conflict:
-                pass
-            except IndexError:
-                pass  # the path is gone
+            except (Conflict, IndexError):
+                pass  # the registration, or the path, is gone
+            except FenceError as error:
+                failures.append(error)
+                continue
             self._registered.pop(path, None)
+        if failures:
+            raise failures[0]
         return {"outcome": DONE}
 
     def _end(self, path: int, key: int) -> None:
@@ -233,9 +259,9 @@ class Hand:
             said = word(error)
         return {"outcome": said, "seconds": time.monotonic() - begun}
 
-    def do_stream(self, run: str, first: int, offset: int) -> Json:
-        """Begin to write, as programs do."""
-        self._stream = Stream(self._node(None), Area(offset), run, first)
+    def do_stream(self, run: str, first: int, offset: int, seconds: float) -> Json:
+        """Begin to write, as programs do, for so long at most."""
+        self._stream = Stream(self._node(None), Area(offset), run, first, seconds)
         return {"outcome": DONE}
 
     def do_streamed(self) -> Json:

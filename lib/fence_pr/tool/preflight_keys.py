@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _BEGINNING = b"prflt"
 _RUN_BYTES = 2
 _SHIFT = 8 * (_RUN_BYTES + 1)
+_NUMBERS = (1, 2, 3)
 
 
 class ScratchKeys:
@@ -19,13 +20,13 @@ class ScratchKeys:
 
     def __init__(self, run: bytes | None = None) -> None:
         run = run or os.urandom(_RUN_BYTES)
-        own, other, second = (int.from_bytes(_BEGINNING + run + bytes([number]), "big") for number in (1, 2, 3))
+        own, other, second = (int.from_bytes(_BEGINNING + run + bytes([number]), "big") for number in _NUMBERS)
         self.own, self.other, self.second = own, other, second
 
 
 def is_scratch(key: int) -> bool:
     """Whether a key is one of any run."""
-    return key >> _SHIFT == int.from_bytes(_BEGINNING, "big")
+    return key >> _SHIFT == int.from_bytes(_BEGINNING, "big") and key & 0xFF in _NUMBERS
 
 
 def foreign(keys: Iterable[int]) -> list[int]:

@@ -7,9 +7,9 @@ import time
 
 from ..errors import FenceError
 from ..storage.snapshot import TYPE_NAMES
-from .preflight_bench import Outcome, failed, passed, warned
+from .preflight_bench import Outcome, failed, passed, skipped, warned
 from .preflight_hand import DONE
-from .preflight_stream import OK
+from .preflight_stream import OK, REFUSED
 from .preflight_write import told
 
 TYPE_CHECKING = False
@@ -28,6 +28,8 @@ def relogin(command: str) -> Callable[[Bench], Outcome]:
 
     def step(bench: Bench) -> Outcome:
         one, kind = bench.one, bench.usual_type()
+        if not one.found["identity"]:
+            return skipped("identity-needed")
         one.register()
         one.must("reserve", key=one.key, kind=kind)
         if ended := _run(command):
@@ -51,6 +53,8 @@ def restart(command: str) -> Callable[[Bench], Outcome]:
 
     def step(bench: Bench) -> Outcome:
         one, kind = bench.one, bench.usual_type()
+        if not one.found["identity"]:
+            return skipped("identity-needed")
         one.register()
         one.must("reserve", key=one.key, kind=kind)
         if ended := _run(command):
@@ -63,8 +67,10 @@ def restart(command: str) -> Callable[[Bench], Outcome]:
         answer, _ = bench.write(one)
         if answer != OK:
             return warned("session-is-another", answer=answer)
-        if bench.other and bench.write(bench.other)[0] == OK:
-            return failed("write-let-through", writer=bench.other.name, type=TYPE_NAMES[kind])
+        answer = bench.write(bench.other)[0] if bench.other else REFUSED
+        if bench.other and answer != REFUSED:
+            code = "write-let-through" if answer == OK else "refused-otherwise"
+            return failed(code, writer=bench.other.name, type=TYPE_NAMES[kind], answer=answer)
         return passed("registrations-outlive-a-restart", type=TYPE_NAMES[kind])
 
     return step

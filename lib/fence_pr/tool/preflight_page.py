@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from contextlib import suppress
 from html import escape
 
 from .. import files
@@ -52,7 +55,8 @@ def write(name: str, made: Json) -> Json:
     """Write the page of a complete report; the report, with where it is, or what is wrong about that."""
     problem: Notice | None = None
     try:
-        files.write(name, page(made).encode())
+        _see_that_it_is_no_device(name)
+        files.write(name, page(made).encode("utf-8", "replace"))
         os.chmod(name, 0o644)
     except OSError as error:
         problem = Notice("page-unwritable", {"answer": f"{error.strerror}: {name}"})
@@ -60,6 +64,16 @@ def write(name: str, made: Json) -> Json:
     what = {"found": said, "problems": [*made["problems"], *([told(problem)] if problem else [])],
             "warnings": made["warnings"], "unseen": made["unseen"]}  # fmt: skip
     return complete(made["subcommand"], what, made["time"], made["host"])
+
+
+def _see_that_it_is_no_device(name: str) -> None:
+    """What is written takes the place of what is there: of a file that may be, not of a disk, or of /dev/stdout.
+
+    Raises OSError.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.lstat(name).st_mode):
+            raise OSError(errno.EEXIST, "something else than a file is there", name)
 
 
 def page(made: Json) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # The part of the time that Pacemaker's tool may take.
 _CLUSTER_SHARE = 0.5
 _COROSYNC = "/etc/corosync/corosync.conf"
+_REMOTE = "/etc/pacemaker/authkey"  # a node without corosync has that of Pacemaker alone
 _MOST_TYPED_BYTES = 4096
 
 
@@ -80,19 +81,25 @@ def _typed(reasons: list[Json]) -> str:
 
 def _of_cluster(one: Party, seconds: float) -> list[Notice]:
     """The fence devices that name the disk; where nobody can tell, that counts, too."""
+    untold: Notice | None = None
     try:
-        devices = fence_devices(seconds * _CLUSTER_SHARE) or ()
+        devices = fence_devices(seconds * _CLUSTER_SHARE)
+        if devices is None:
+            untold = Notice("cib-unread", {"program": "cibadmin", "answer": "it is not installed"})
     except FenceError as error:
-        return [error.notice()] if os.path.exists(_COROSYNC) else []
-    return [Notice("named-by-fence-device", {"name": it.name}) for it in devices if _names(it.disks(), one)]
+        devices, untold = None, error.notice()
+    if untold:
+        return [untold] if any(map(os.path.exists, (_COROSYNC, _REMOTE))) else []
+    return [why for it in devices or () for name in it.disks() if (why := _named(it.name, name, one))]
 
 
-def _names(disks: tuple[str, ...], one: Party) -> bool:
-    for name in disks:
-        try:
-            found = names.resolve(name)
-        except DeviceRefused:
-            continue
-        if found.node == one.found["device"] or (found.identity and found.identity == one.found["identity"]):
-            return True
-    return False
+def _named(fence_device: str, name: str, one: Party) -> Notice | None:
+    """What a fence device calls so is this disk, or may be: for example a path of the map that is tried."""
+    try:
+        found = names.resolve(name)
+    except DeviceRefused as error:
+        fields = {"name": fence_device, "device": name, "answer": error.notice()}
+        return Notice("fence-device-disk-unknown", fields)
+    if found.node == one.found["device"] or (found.identity and found.identity == one.found["identity"]):
+        return Notice("named-by-fence-device", {"name": fence_device})
+    return None

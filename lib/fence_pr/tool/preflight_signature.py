@@ -1,7 +1,7 @@
 """What a disk is used for, by what stands on it: a file system, LVM, a partition table, or something that nobody knows.
 
 blkid, or else wipefs, is asked where there is one, and the disk is read here as well: neither knows all. Only a disk on
-which nothing at all stands, where such things begin, counts as empty.
+which nothing at all stands, where such things begin and end and where a pre-flight writes, counts as empty.
 Sources: util-linux libblkid/src/superblocks and partitions; the makers' documents for what that lacks.
 """
 
@@ -13,7 +13,7 @@ import subprocess
 
 from ..errors import Notice
 from ..record import Record
-from .preflight_blocks import BLOCK, is_ours
+from .preflight_blocks import BLOCK, SLOTS, Area, is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 _FOLDERS = "/usr/sbin:/usr/bin:/sbin:/bin"
 _SECONDS = 5
-_LOOKED_AT = 1 << 20
+_LOOKED_AT = (2 << 20) + BLOCK  # VMFS begins a megabyte, or two, behind the beginning
 _SECTOR = 512
 
-# What → where in the first MiB it stands, and how it begins.
+# What → where in the part that is looked at it stands, and how it begins.
 _AT_START: tuple[tuple[str, int, bytes], ...] = (
     ("an MBR partition table", 510, b"\x55\xaa"),
     *(("a GPT partition table", sector, b"EFI PART") for sector in (512, 4096)),
@@ -51,7 +51,8 @@ _AT_START: tuple[tuple[str, int, bytes], ...] = (
     ("a squashfs file system", 0, b"hsqs"),
     ("an EROFS file system", 1024, bytes.fromhex("e2e1f5e0")),
     ("an ISO 9660 file system", 0x8001, b"CD001"),
-    ("a VMFS volume", 0x100000 - BLOCK, b"\x0d\xd0\x01\xc0"),
+    ("a VMFS volume", 0x100000, b"\x0d\xd0\x01\xc0"),
+    ("a VMFS file system", 0x200000, b"\x5e\xf1\xab\x2f"),
     *(("swap space", page - 10, b"SWAPSPACE2") for page in (4096, 8192, 16384, 65536)),
     ("a LUKS container", 0, b"LUKS\xba\xbe"),
     ("BitLocker", 3, b"-FVE-FS-"),
@@ -92,12 +93,12 @@ def by_reading(disk: Direct) -> tuple[Notice, ...]:
     """What is known by its look; what stands there and is not known counts, too. Raises OSError."""
     size = disk.size()
     length = min(_LOOKED_AT, size // BLOCK * BLOCK)
-    start, end = disk.read(0, length), disk.read(size // BLOCK * BLOCK - length, length)
-    end += b"\0" * (size % BLOCK)
+    start, end = disk.read(0, length), disk.read(size - length, length)
+    pieces = [start, end, *([disk.read(Area.of(size).offset, SLOTS * BLOCK)] if Area.fits(size) else [])]
     known = dict.fromkeys((*_known(start), *_known_at_end(end)))
     if known:
         return tuple(Notice("disk-has-signature", {"name": it}) for it in known)
-    return () if _is_empty(start) and _is_empty(end) else (Notice("disk-has-content", {}),)
+    return () if all(map(_is_empty, pieces)) else (Notice("disk-has-content", {}),)
 
 
 def _known(start: bytes) -> Iterator[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 OK = "ok"
+REFUSED = "EBADE"  # by a reservation: RESERVATION CONFLICT. Every other error says nothing of reservations.
 WRITERS = 4
 _PLACES = SLOTS // WRITERS
 # After a refusal a node tries on, but not as fast as it can: what counts is whether one ever gets through again.
@@ -33,10 +34,12 @@ class Stream:
     record  (number, begun, ended, "ok" or the name of the error), times of time.monotonic()
     """
 
-    def __init__(self, disk: Writable, area: Area, run: str, first: int) -> None:
+    def __init__(self, disk: Writable, area: Area, run: str, first: int, seconds: float) -> None:
+        """seconds: after which it ends by itself, since whoever began it may be gone."""
         self.record: list[tuple[int, float, float, str]] = []
         self._disk, self._area, self._run = disk, area, run
         self._first = first + -first % SLOTS
+        self._until = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._writers = [threading.Thread(target=self._write, args=(it,), daemon=True) for it in range(WRITERS)]
@@ -46,7 +49,7 @@ class Stream:
     def _write(self, writer: int) -> None:
         """Each has places of its own, one after the other: what overtakes another writer's write overwrites none."""
         done = 0
-        while not self._ended.is_set():
+        while not self._ended.is_set() and time.monotonic() < self._until:
             number = self._first + done // _PLACES * SLOTS + writer * _PLACES + done % _PLACES
             done += 1
             begun, said = time.monotonic(), OK

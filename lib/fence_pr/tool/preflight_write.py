@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..storage.snapshot import EXCLUSIVE_ACCESS_ALL_REGS, SINGLE_HOLDER_TYPES, TYPE_NAMES, WRITE_EXCLUSIVE_ALL_REGS
 from .preflight_bench import Outcome, failed, passed, skipped, warned
 from .preflight_hand import CONFLICT, DONE
-from .preflight_stream import OK
+from .preflight_stream import OK, REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,10 +113,13 @@ def each_path(bench: Bench) -> Outcome:
         return skipped("single-path")
     one.register(0)
     one.must("reserve", key=one.key, kind=bench.usual_type())
+    kind = TYPE_NAMES[bench.usual_type()]
     for path in one.paths():
         answer, _ = bench.write(one, path)
         if path and answer == OK:
             return warned("registration-for-all-paths", path=_path(one, path))
+        if path and answer != REFUSED:
+            return failed("refused-otherwise", writer=_path(one, path), type=kind, answer=answer)
         if not path and answer != OK:
             return failed("write-refused", writer=_path(one, path), answer=answer)
         if path:
@@ -140,8 +143,10 @@ def other_path(bench: Bench) -> Outcome:
     said = one.must("read")
     if said["keys"] != [second] or said["type"] != kind:
         return failed("preempt-without-effect", path=_path(one, 1), other=_path(one, 0), answer=told(said))
-    if bench.write(one, 0)[0] == OK:
-        return failed("write-let-through", writer=_path(one, 0), type=TYPE_NAMES[kind])
+    answer, _ = bench.write(one, 0)
+    if answer != REFUSED:
+        code = "write-let-through" if answer == OK else "refused-otherwise"
+        return failed(code, writer=_path(one, 0), type=TYPE_NAMES[kind], answer=answer)
     answer, _ = bench.write(one, 1)
     if answer != OK:
         return failed("write-refused", writer=_path(one, 1), answer=answer)
