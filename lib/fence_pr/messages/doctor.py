@@ -181,7 +181,7 @@ WARNINGS = {
         " whether it works",
         "take that out; if 'pr_fence disks' has left it (an id with 'by-pr_fence'), call that again as it was",
         "Its monitor does not run.",
-        "It was set for maintenance, or a call of `pr_fence disks` was ended early.",
+        "It was set for maintenance, or a change of its disks by pr_fence was ended early.",
         "",
     ),
     "fence-device-bound": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TITLE = "The doctor, of several nodes"
-INTRO = "Said by `pr_fence doctor --with`, which asks other nodes and compares them."
+INTRO = "Said by `pr_fence doctor --with=NODE`, which asks other nodes and compares them."
 
 FAILURES = {
     "cluster-names-differ": (
