@@ -24,7 +24,8 @@ LIMIT_SECONDS = 60
 EACH_DISK, OTHERS = 2, 16
 TOO_FEW_FILES = 12
 
-pytestmark = [pytest.mark.slow, pytest.mark.promise(6)]
+# Long: in a guest that has served many other tests the iSCSI daemon of a node was gone once when these LUNs went.
+pytestmark = [pytest.mark.long, pytest.mark.promise(6)]
 
 
 @pytest.fixture(scope="session", params=[plugin.parameter(plugin.NEWEST, group="faults-")])
