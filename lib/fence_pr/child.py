@@ -12,6 +12,7 @@ import _thread
 import marshal
 import os
 import select
+import sys
 import time
 
 from .errors import Abandoned, FenceError, Notice
@@ -31,6 +32,9 @@ _MOMENT_SECONDS = 0.05
 _DOZE_SECONDS = 0.005
 _MANY_BYTES = 16384  # a quarter of what a pipe takes before it holds the writer up
 _CLOSED = -1
+# Whoever has the interpreter gives it up at each system call, and none of the work computes for long. By default every
+# thread that waits for it, one a disk, wakes each 5 ms to ask for it: with many disks they do little else.
+_TURN_SECONDS = 0.1
 # What another process frees meanwhile is soon there.
 _FORK_SECONDS, _FORK_PAUSE_SECONDS = 1.0, 0.1
 _ANNOUNCED, _FINISHED, _SAID, _RESULT, _CRASHED = range(5)
@@ -160,6 +164,7 @@ def _reap(child: int) -> None:
 def _be_child(work: Callable[[Channel], Any], channel: Channel, null: int) -> None:
     """Never returns."""
     try:
+        sys.setswitchinterval(_TURN_SECONDS)
         os.setsid()
         for stream in (0, 1, 2):
             os.dup2(null, stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -178,6 +179,12 @@ def test_a_thread_that_is_late_writes_to_nothing_that_was_opened_since(tmp_path:
     assert os.stat(opened).st_size == 0
     os.close(reading)
     os.close(opened)
+
+
+def test_threads_of_the_child_wait_for_their_turn_without_waking_all_the_time() -> None:
+    before = sys.getswitchinterval()
+    assert run(lambda _: sys.getswitchinterval())[0].result == pytest.approx(child._TURN_SECONDS)
+    assert sys.getswitchinterval() == before
 
 
 def test_many_messages_wake_the_parent_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
