@@ -277,6 +277,24 @@ def test_the_guard_is_told_nothing_while_no_key_stands(tmp_path: Path) -> None:
     assert sorted(world.nodes["n1"].state.iterdir()) == before
 
 
+@pytest.mark.promise(4)
+def test_who_holds_by_now_gives_nothing_up(tmp_path: Path) -> None:
+    """A reservation of the type "registrants only" ends with its holder's registration: the fenced could write."""
+    world = forgotten(tmp_path)
+    last = world.targets[-1]
+    asked: list[str] = []
+
+    def overtake(command: Command) -> None:
+        asked.append(command.name)
+        if asked[-2:] == ["heeded", "snapshot"]:
+            last.holder = "n1"
+
+    world.faults[2] = overtake
+    assert world.run("n1", "on", "n1").ok
+    assert "renew" not in asked
+    assert (last.type, last.holder, world.members(2)) == (3, "n1", {"n1", "n2"})
+
+
 def test_a_question_that_fails_keeps_nobody_from_anything(tmp_path: Path) -> None:
     world = renamed(tmp_path)
 
