@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import time
 
 from ..actions.explained import Daylight
@@ -61,7 +62,7 @@ def _fence_device(call: Call, configured: Sequence[FenceDevice]) -> FenceDevice:
     return found[0]
 
 
-class _Change:
+class _Change(abc.ABC):
     """One call."""
 
     def __init__(
@@ -115,17 +116,17 @@ class _Change:
             return error.notices()
         return [Notice("restarted-nevertheless", {"actions": harmed})] if harmed else []
 
+    @abc.abstractmethod
     def wanted(self) -> tuple[str, ...]:
         """The disks that the fence device shall have. Raises FenceError, UsageError."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def refusals(self, plan: Plan) -> Iterable[FenceError]:
         """What speaks against it. plan: what the cluster is about to do."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def afterwards(self, plan: Plan) -> Iterable[FenceError]:
         """What is to be done when the cluster has the new disks, and what is wrong then. plan: as in refusals."""
-        raise NotImplementedError
 
     def _job(self, names: tuple[str, ...], here: ThisNode, watch: Watch, share: float) -> Job:
         source = self._source

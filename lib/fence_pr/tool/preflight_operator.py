@@ -14,7 +14,7 @@ from .preflight_write import told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .preflight_bench import Bench, Party
 
@@ -27,17 +27,9 @@ def relogin(command: str) -> Callable[[Bench], Outcome]:
     """The step in which the operator's command makes this node's connection anew."""
 
     def step(bench: Bench) -> Outcome:
-        one, kind = bench.one, bench.usual_type()
-        if not one.found["identity"]:
-            return skipped("identity-needed")
-        one.register()
-        one.must("reserve", key=one.key, kind=kind)
-        if ended := _run(command):
-            return failed("operators-command-failed", command=command, answer=ended)
-        _come_back(one)
-        said = one.must("read")
-        if one.key not in said["keys"] or said["type"] != kind:
-            return failed("registrations-forgotten", key=one.key, answer=told(said))
+        one = bench.one
+        if ended := _held_through(bench, command, [one]):
+            return ended
         # Not by its writes alone: LIO lets those of the same initiator's new session through.
         answer, _ = bench.write(one)
         is_own = one.ask("register", old=one.key, key=one.key)["outcome"] == DONE
@@ -53,17 +45,8 @@ def restart(command: str) -> Callable[[Bench], Outcome]:
 
     def step(bench: Bench) -> Outcome:
         one, kind = bench.one, bench.usual_type()
-        if not one.found["identity"]:
-            return skipped("identity-needed")
-        one.register()
-        one.must("reserve", key=one.key, kind=kind)
-        if ended := _run(command):
-            return failed("operators-command-failed", command=command, answer=ended)
-        for party in bench.parties():
-            _come_back(party)
-        said = one.must("read")
-        if one.key not in said["keys"] or said["type"] != kind:
-            return failed("registrations-forgotten", key=one.key, answer=told(said))
+        if ended := _held_through(bench, command, bench.parties()):
+            return ended
         answer, _ = bench.write(one)
         if answer != OK:
             return warned("session-is-another", answer=answer)
@@ -74,6 +57,26 @@ def restart(command: str) -> Callable[[Bench], Outcome]:
         return passed("registrations-outlive-a-restart", type=TYPE_NAMES[kind])
 
     return step
+
+
+def _held_through(bench: Bench, command: str, parties: Iterable[Party]) -> Outcome | None:
+    """Register and reserve, have the command do its part, and see that both still stand; what the step came to if not.
+
+    parties: those whose disk comes back anew
+    """
+    one, kind = bench.one, bench.usual_type()
+    if not one.found["identity"]:
+        return skipped("identity-needed")
+    one.register()
+    one.must("reserve", key=one.key, kind=kind)
+    if ended := _run(command):
+        return failed("operators-command-failed", command=command, answer=ended)
+    for party in parties:
+        _come_back(party)
+    said = one.must("read")
+    if one.key not in said["keys"] or said["type"] != kind:
+        return failed("registrations-forgotten", key=one.key, answer=told(said))
+    return None
 
 
 def _run(command: str) -> str:
