@@ -15,6 +15,8 @@ from tests.lab.errors import LabUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fence_pr.storage.scsi_disk import ScsiDisk
+
 PROJECT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(PROJECT / "lib"))
 
@@ -31,6 +33,20 @@ def _codes(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if request.path.name != "test_messages.py":
         request.node.user_properties += [("code", code) for code in sorted(SEEN)]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[ScsiDisk]:
+    """A SCSI disk that is open; what a test has it asked, a test answers (`fake_ioctl`)."""
+    from fence_pr.storage.device import SCSI, Device
+    from fence_pr.storage.scsi_disk import ScsiDisk
+    from tests.unit import fake_ioctl
+
+    (tmp_path / "sda").touch()
+    with fake_ioctl.disk():
+        disk = ScsiDisk(Device("/dev/sda", str(tmp_path / "sda"), "", SCSI), fake_ioctl.Unwatched())
+    yield disk
+    disk.close()
 
 
 @pytest.fixture(scope="session")

@@ -470,3 +470,10 @@ def test_blanks_around_an_identity_do_not_count(machine: Machine) -> None:
 def test_one_spelling_for_all_ways_to_write_a_wwid(text: str, canonical: str) -> None:
     assert canonical_wwid(text) == canonical
     assert canonical_wwid(canonical_wwid(text)) == canonical_wwid(text)
+
+
+@pytest.mark.parametrize("length", [0, 4095, 4096, 4097, 9000])
+def test_a_file_of_sysfs_is_read_to_its_end(tmp_path: Path, length: int) -> None:
+    """The kernel gives a page at a time, and page 83h may be longer."""
+    (tmp_path / "attribute").write_text("x" * length + " ")
+    assert device.read_attribute(str(tmp_path / "attribute")) == "x" * length

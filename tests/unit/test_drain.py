@@ -11,31 +11,21 @@ import pytest
 
 from fence_pr.errors import Conflict, Notice, NotPermitted, PathFailure
 from fence_pr.storage import unit_reset
-from fence_pr.storage.device import NVME, SCSI, Device, Places
-from fence_pr.storage.scsi_disk import ScsiDisk
+from fence_pr.storage.device import NVME, SCSI, Places
 from tests.model.node import conf
 from tests.model.world import NAMES, World, problems, warnings
 from tests.unit import fake_ioctl
-from tests.unit.fake_ioctl import Unwatched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from fence_pr.storage.scsi_disk import ScsiDisk
     from tests.model.target import Command
 
 SG_SCSI_RESET, DEVICE, NO_ESCALATE = 0x2284, 1, 0x100
 MISSING = "no abort confirmed"
 DRAINED: dict[str, Any] = {"abort": "never", "drains": True, "settle_time": 3.0}
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[ScsiDisk]:
-    (tmp_path / "sda").touch()
-    with fake_ioctl.disk():
-        disk = ScsiDisk(Device("/dev/sda", str(tmp_path / "sda"), "", SCSI), Unwatched())
-    yield disk
-    disk.close()
 
 
 def answering(number: int) -> Callable[[int, bytearray], int]:

@@ -11,31 +11,21 @@ import pytest
 
 from fence_pr.errors import Conflict, DeviceFailure, Invalid, NotSupported, PathFailure, UnitAttention
 from fence_pr.storage import kernel_status, transient
-from fence_pr.storage.device import SCSI, Device
-from fence_pr.storage.scsi_disk import ScsiDisk
 from tests.model.world import World, problems, warnings
 from tests.unit import fake_ioctl
-from tests.unit.fake_ioctl import PERSISTENT_RESERVE_OUT, SG_IO, Answer, Unwatched
+from tests.unit.fake_ioctl import PERSISTENT_RESERVE_OUT, SG_IO, Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from fence_pr.storage.scsi_disk import ScsiDisk
     from tests.model.target import Command
     from tests.model.world import Fault
 
 # Linux 5.14 to 6.0, and 6.2 and later for what is neither 24h nor 26h; Linux 4.18 and 5.10.
 UNCLEAR = [0x2, 0x8000002]
 WERO = 3
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[ScsiDisk]:
-    (tmp_path / "sda").touch()
-    with fake_ioctl.disk():
-        disk = ScsiDisk(Device("/dev/sda", str(tmp_path / "sda"), "", SCSI), Unwatched())
-    yield disk
-    disk.close()
 
 
 def returns(number: int) -> Callable[[int, bytearray], int]:
