@@ -34,15 +34,15 @@ endef
 put = $(if $(2),install -d $(DESTDIR)$(3) && install -m $(1) $(2) $(DESTDIR)$(3))
 drop = rm -f $(addprefix $(DESTDIR)$(3)/,$(notdir $(2)))
 # The package and the packages in it, and every module.
-sources = $(wildcard lib/fence_pr/*.py lib/fence_pr/*/*.py)
+sources = $(wildcard lib/fence_pr/*.py lib/fence_pr/*/*.py lib/fence_pr/*/*/*.py)
 rooms = $(patsubst lib/%/,%,$(sort $(dir $(sources))))
 define newline
 
 
 endef
 # Modules of an older version, and folders that none of this one are in.
-stale = $(filter-out $(sources:lib/%=$(DESTDIR)$(libdir)/%),$(wildcard $(modules)/*.py $(modules)/*/*.py))
-stale_rooms = $(filter-out $(rooms:%=$(DESTDIR)$(libdir)/%/),$(wildcard $(modules)/*/))
+stale = $(filter-out $(sources:lib/%=$(DESTDIR)$(libdir)/%),$(wildcard $(modules)/*.py $(modules)/*/*.py $(modules)/*/*/*.py))
+stale_rooms = $(filter-out $(rooms:%=$(DESTDIR)$(libdir)/%/),$(wildcard $(modules)/*/ $(modules)/*/*/))
 
 .DEFAULT_GOAL := help
 .PHONY: help test unit lint demo proof load premises cluster conformance install install-files uninstall documents captures clean
@@ -91,7 +91,7 @@ install: install-files ## programs, modules with byte code, man pages, completio
 	umask 022 && $(PYTHON) -m compileall -q -s "$(DESTDIR)" $(modules)
 
 install-files: ## the same without byte code, for packagers whose tools compile Python themselves
-	rm -rf $(modules)/__pycache__ $(modules)/*/__pycache__ $(stale) $(stale_rooms)
+	rm -rf $(modules)/__pycache__ $(modules)/*/__pycache__ $(modules)/*/*/__pycache__ $(stale) $(stale_rooms)
 	$(call each,put)
 	$(if $(filter-out /usr/sbin,$(sbindir)),sed -i "s|=/usr/sbin/|=$(sbindir)/|" $(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(wildcard systemd/*.service))))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections import Counter
 from pathlib import Path
@@ -67,8 +68,8 @@ def room_of(module: str) -> str:
 
 
 def inside(room: str) -> list[str]:
-    """The modules of a room, by their own names."""
-    return [module.rpartition(".")[2] for module in MODULES if room_of(module) == room]
+    """The modules of a room, by their names in it."""
+    return [module.removeprefix(f"{room}.") for module in MODULES if room_of(module) == room]
 
 
 def floor_of(room: str) -> int:
@@ -82,7 +83,8 @@ def between_rooms() -> Counter[tuple[str, str]]:
     return Counter(arrow for arrow in rooms if arrow[0] != arrow[1])
 
 
-_WIDTH, _ROOM_WIDTH, _HEIGHT, _GAP, _MARGIN, _LETTERS = 960, 620, 74, 18, 10, 88
+_WIDTH, _ROOM_WIDTH, _GAP, _MARGIN, _LETTERS = 960, 620, 18, 10, 88
+_NAME_HEIGHT, _LINE_HEIGHT, _LEAST_HEIGHT = 34, 14, 74
 _COLUMN = 18
 
 _HEAD = """\
@@ -109,10 +111,12 @@ aria-labelledby="title description" font-family="sans-serif" font-size="14">
 
 def picture() -> str:
     """Rooms from the highest; at their right side an arrow to each room that they import from, and how often."""
-    tops = {room: _MARGIN + number * (_HEIGHT + _GAP) for number, room in enumerate(ROOMS)}
+    tops, height = {}, _MARGIN
+    for room in ROOMS:
+        tops[room] = height
+        height += _height(room) + _GAP
     arrows = sorted(between_rooms().items(), key=lambda it: (ROOMS.index(it[0][0]), -ROOMS.index(it[0][1])))
     described = "; ".join(f"{start} imports {count} times from {other}" for (start, other), count in arrows)
-    height = _MARGIN + len(ROOMS) * (_HEIGHT + _GAP)
     lines = [_HEAD.format(width=_WIDTH, height=height, description=f"From the highest to the lowest: {described}.")]
     for room, top in tops.items():
         lines += _room(room, top)
@@ -131,11 +135,21 @@ def _step(ends: Counter[str], room: str) -> int:
     return 9 * (ends[room] - 1)
 
 
+def _words(room: str) -> list[str]:
+    """What is in a room, a line each: its modules, and of a folder in it the name."""
+    names = dict.fromkeys(re.sub(r"\..*", "/", module) for module in inside(room))
+    return textwrap.wrap("  ".join(names), _LETTERS)
+
+
+def _height(room: str) -> int:
+    return max(_LEAST_HEIGHT, _NAME_HEIGHT + _LINE_HEIGHT * len(_words(room)) + 8)
+
+
 def _room(room: str, top: int) -> list[str]:
     name = room if room in AT_THE_ROOT else f"{room}/"
-    lines = [f'  <rect class="node" x="{_MARGIN}" y="{top}" width="{_ROOM_WIDTH}" height="{_HEIGHT}" rx="6"/>\n']
+    lines = [f'  <rect class="node" x="{_MARGIN}" y="{top}" width="{_ROOM_WIDTH}" height="{_height(room)}" rx="6"/>\n']
     lines.append(f'  <text class="on name" x="{_MARGIN + 12}" y="{top + 22}">{name}</text>\n')
-    for number, words in enumerate(textwrap.wrap("  ".join(inside(room)), _LETTERS)):
-        y = top + 40 + 14 * number
+    for number, words in enumerate(_words(room)):
+        y = top + 40 + _LINE_HEIGHT * number
         lines.append(f'  <text class="on small" x="{_MARGIN + 12}" y="{y}">{words}</text>\n')
     return lines

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fence_pr.tool import metrics, options, preflight_steps, subcommands
+from fence_pr.tool import metrics, options, subcommands
+from fence_pr.tool.preflight import steps as preflight_steps
 from tests.cluster import doctor_faults
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fence_pr.tool import doctor_configuration, doctor_findings
+from fence_pr.tool.doctor import configuration as doctor_configuration
+from fence_pr.tool.doctor import findings as doctor_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fence_pr.tool.doctor_configuration import Configuration
-    from fence_pr.tool.doctor_findings import Finding
+    from fence_pr.tool.doctor.configuration import Configuration
+    from fence_pr.tool.doctor.findings import Finding
 
 _CIB = """\
 <cib><configuration>

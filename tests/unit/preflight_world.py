@@ -15,9 +15,12 @@ from fence_pr.storage import kernel_status
 from fence_pr.storage.device import MULTIPATH, NVME, SCSI, Device
 from fence_pr.storage.pr_ioctl import Capabilities
 from fence_pr.storage.snapshot import Snapshot
-from fence_pr.tool import preflight, preflight_abort, preflight_refusal, preflight_signature
-from fence_pr.tool.preflight_blocks import BLOCK
-from fence_pr.tool.preflight_hand import Hand
+from fence_pr.tool.preflight import abort as preflight_abort
+from fence_pr.tool.preflight import refusal as preflight_refusal
+from fence_pr.tool.preflight import signature as preflight_signature
+from fence_pr.tool.preflight import subcommand as preflight
+from fence_pr.tool.preflight.blocks import BLOCK
+from fence_pr.tool.preflight.hand import Hand
 from tests.model.lio import Lio
 from tests.model.nvmet import Nvmet
 from tests.unit import tooling

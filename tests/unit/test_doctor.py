@@ -14,9 +14,13 @@ import pytest
 from fence_pr.errors import FenceError, NotPermitted
 from fence_pr.storage import in_use, kernel_status, own_hosts
 from fence_pr.storage.device import Device
-from fence_pr.tool import cluster, doctor_disks, doctor_here, doctor_machine, doctor_status, sources, terminal
-from fence_pr.tool.doctor_disks import Examiner
-from fence_pr.tool.doctor_machine import Machine
+from fence_pr.tool import cluster, sources, terminal
+from fence_pr.tool.doctor import disks as doctor_disks
+from fence_pr.tool.doctor import here as doctor_here
+from fence_pr.tool.doctor import machine as doctor_machine
+from fence_pr.tool.doctor import status as doctor_status
+from fence_pr.tool.doctor.disks import Examiner
+from fence_pr.tool.doctor.machine import Machine
 from tests.model.world import World
 from tests.unit import doctored, tool_world, tooling
 from tests.unit.doctored import cib, event, mon, primitive
@@ -85,7 +89,7 @@ class Bench:
 
 
 def tooling_text(report: dict[str, Any]) -> list[str]:
-    from fence_pr.tool import doctor
+    from fence_pr.tool.doctor import subcommand as doctor
 
     return doctor.text(report["found"], tooling.PLAIN)
 

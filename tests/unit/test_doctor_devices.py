@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fence_pr.errors import FenceError
-from fence_pr.tool import doctor_configuration, doctor_devices
+from fence_pr.tool.doctor import configuration as doctor_configuration
+from fence_pr.tool.doctor import devices as doctor_devices
 from tests.unit import doctored
 from tests.unit.doctored import NODES, level, parsed, primitive
 

@@ -9,8 +9,9 @@ import pytest
 
 from fence_pr.errors import Notice
 from fence_pr.messages import sentences
-from fence_pr.tool import doctor_findings, doctor_nodes
-from fence_pr.tool.doctor_findings import CAUSES, SYMPTOMS, Finding, headline, in_order, message, told
+from fence_pr.tool.doctor import findings as doctor_findings
+from fence_pr.tool.doctor import nodes as doctor_nodes
+from fence_pr.tool.doctor.findings import CAUSES, SYMPTOMS, Finding, headline, in_order, message, told
 from tests.unit import doctored
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fence_pr.errors import UsageError
-from fence_pr.tool import doctor_others, options
-from fence_pr.tool.doctor_findings import Finding
+from fence_pr.tool import options
+from fence_pr.tool.doctor import others as doctor_others
+from fence_pr.tool.doctor.findings import Finding
 from tests.unit.test_doctor_nodes import ANSWER
 
 if TYPE_CHECKING:

@@ -8,8 +8,11 @@ import pytest
 
 from fence_pr import corosync
 from fence_pr.errors import FenceError
-from fence_pr.tool import doctor_log, doctor_machine, doctor_rules, doctor_status
-from fence_pr.tool.doctor_machine import Machine
+from fence_pr.tool.doctor import log as doctor_log
+from fence_pr.tool.doctor import machine as doctor_machine
+from fence_pr.tool.doctor import rules as doctor_rules
+from fence_pr.tool.doctor import status as doctor_status
+from fence_pr.tool.doctor.machine import Machine
 from tests.unit import doctored
 from tests.unit.doctored import event, mon, parsed, primitive
 

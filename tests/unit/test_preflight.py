@@ -11,10 +11,14 @@ import pytest
 from fence_pr.errors import DeviceRefused, FenceError, Invalid, Notice
 from fence_pr.storage import device
 from fence_pr.storage.device import NVME, SCSI
-from fence_pr.tool import preflight_hand, preflight_operator, preflight_refusal, preflight_report, preflight_steps
 from fence_pr.tool.cluster import FenceDevice
 from fence_pr.tool.options import parse
-from fence_pr.tool.preflight_keys import ScratchKeys, foreign, is_scratch
+from fence_pr.tool.preflight import hand as preflight_hand
+from fence_pr.tool.preflight import operator as preflight_operator
+from fence_pr.tool.preflight import refusal as preflight_refusal
+from fence_pr.tool.preflight import report as preflight_report
+from fence_pr.tool.preflight import steps as preflight_steps
+from fence_pr.tool.preflight.keys import ScratchKeys, foreign, is_scratch
 from tests.model.lio import Lio
 from tests.unit import tooling
 from tests.unit.preflight_world import IDENTITY, NAME, Site, Store, seen

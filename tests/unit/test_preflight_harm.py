@@ -14,10 +14,13 @@ import pytest
 
 from fence_pr.errors import DeviceRefused, FenceError
 from fence_pr.storage import device
-from fence_pr.tool import preflight, preflight_operator, preflight_refusal, preflight_signature
 from fence_pr.tool.cluster import FenceDevice
-from fence_pr.tool.other_node import OtherNode
-from fence_pr.tool.preflight_keys import ScratchKeys, foreign
+from fence_pr.tool.preflight import operator as preflight_operator
+from fence_pr.tool.preflight import refusal as preflight_refusal
+from fence_pr.tool.preflight import signature as preflight_signature
+from fence_pr.tool.preflight import subcommand as preflight
+from fence_pr.tool.preflight.keys import ScratchKeys, foreign
+from fence_pr.tool.preflight.other_node import OtherNode
 from tests.model.lio import Lio
 from tests.unit import tooling
 from tests.unit.preflight_world import IDENTITY, NAME, SIZE, Site, Store, seen
@@ -214,7 +217,8 @@ def test_what_a_lost_node_has_left_the_other_one_removes(make: Callable[..., Sit
 def test_a_hand_that_is_told_to_end_takes_away_what_it_left(
     make: Callable[..., Site], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    from fence_pr.tool import main, preflight_hand
+    from fence_pr.tool import main
+    from fence_pr.tool.preflight import hand as preflight_hand
 
     site = make()
     hand = preflight.reach("", "", NAME)._hand  # type: ignore[attr-defined]
@@ -316,7 +320,7 @@ def test_a_victim_whose_path_breaks_was_not_shut_out(make: Callable[..., Site]) 
 
 
 def test_half_a_block_that_lands_later_has_landed() -> None:
-    from fence_pr.tool.preflight_abort import _late
+    from fence_pr.tool.preflight.abort import _late
 
     cut = {"first": [7, 8, 0], "later": [], "ended": 1.0}
     assert _late(cut, [7, 0, 0], [], 1.0) == [[0, 0.0]]
@@ -362,7 +366,7 @@ def test_without_a_remote_shell_this_node_does_not_play_the_other(make: Callable
 
 
 def test_a_name_that_is_no_text_is_written_nevertheless(make: Callable[..., Site], tmp_path: Path) -> None:
-    from fence_pr.tool import preflight_page
+    from fence_pr.tool.preflight import page as preflight_page
 
     site = make()
     report = site.fly()

@@ -13,11 +13,15 @@ import pytest
 
 from fence_pr.errors import FenceError, Notice
 from fence_pr.storage.device import SCSI, Device
-from fence_pr.tool import other_node, preflight, preflight_blocks, preflight_operator, preflight_signature
-from fence_pr.tool.other_node import OtherNode
-from fence_pr.tool.preflight_blocks import BLOCK, SLOTS, Area, Direct, block, number_of, numbers
-from fence_pr.tool.preflight_hand import Hand
-from fence_pr.tool.preflight_stream import Stream
+from fence_pr.tool.preflight import blocks as preflight_blocks
+from fence_pr.tool.preflight import operator as preflight_operator
+from fence_pr.tool.preflight import other_node
+from fence_pr.tool.preflight import signature as preflight_signature
+from fence_pr.tool.preflight import subcommand as preflight
+from fence_pr.tool.preflight.blocks import BLOCK, SLOTS, Area, Direct, block, number_of, numbers
+from fence_pr.tool.preflight.hand import Hand
+from fence_pr.tool.preflight.other_node import OtherNode
+from fence_pr.tool.preflight.stream import Stream
 from tests.unit.preflight_world import NAME, SIZE, Site, seen
 
 if TYPE_CHECKING:
@@ -229,7 +233,8 @@ def test_whoever_serves_ends_with_its_input(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_other_end_takes_away_what_it_left(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
     """The call --other-end, whose input ends in the middle."""
-    from fence_pr.tool import main, preflight_hand
+    from fence_pr.tool import main
+    from fence_pr.tool.preflight import hand as preflight_hand
 
     site = Site(monkeypatch, capfd)
     site.nexuses = {"n1": "n1"}
@@ -326,7 +331,7 @@ def test_the_page_has_everything_in_it_and_needs_nothing_else(page: tuple[dict[s
 
 
 def test_names_of_others_are_words_on_the_page(page: tuple[dict[str, Any], str]) -> None:
-    from fence_pr.tool import preflight_page
+    from fence_pr.tool.preflight import page as preflight_page
 
     report, _ = page
     report["found"]["disk"] = report["found"]["nodes"][0]["node"] = "<script>alert(1)</script>"
@@ -344,7 +349,8 @@ def test_a_page_that_cannot_be_written_is_a_problem(monkeypatch: pytest.MonkeyPa
 
 
 def test_without_latencies_and_with_long_ones_there_is_a_page(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
-    from fence_pr.tool import preflight_page, preflight_plot
+    from fence_pr.tool.preflight import page as preflight_page
+    from fence_pr.tool.preflight import plot as preflight_plot
 
     site = Site(monkeypatch, capfd)
     assert "How long" not in preflight_page.page(site.fly())

@@ -99,7 +99,7 @@ def _module(name: str) -> ModuleType:
 
         return show
     if name == DOCTOR:
-        from . import doctor
+        from .doctor import subcommand as doctor
 
         return doctor
     if name == PLAN:
@@ -107,7 +107,7 @@ def _module(name: str) -> ModuleType:
 
         return plan
     if name == PREFLIGHT:
-        from . import preflight
+        from .preflight import subcommand as preflight
 
         return preflight
     if name == REPAIR:
