@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.faults.disks import WERO, State
 from tests.fencing import agent
 from tests.lab.cluster import Cluster
-from tests.lab.inside.layout import NODES, PREFIX
+from tests.lab.inside.layout import NODES, PREFIX, initiator
+from tests.targets.bridge import NO_ROOM
 from tests.targets.userland import PLAIN_NODE, PORTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.lab.cluster import Node
     from tests.lab.guest import Completed, Guest, Running
@@ -22,6 +24,7 @@ COUNT = 2
 NAMES = tuple(map(str, range(COUNT)))
 PROGRAMS = "/project/tests/targets"
 FOREIGN_KEY = 0x5107
+ROOM = 256  # of istgt, for each disk
 LAB_KEY = "0x6c6162"
 TYPES = {"Write Exclusive, registrants only": WERO}
 
@@ -111,6 +114,15 @@ class UserlandDisks:
         program = [f"{PROGRAMS}/fill.py", str(PORTS[self.kind]), name, hex(FOREIGN_KEY)]
         count, refusal = self.cluster.guest.run(program, check=True, timeout=120).stdout.split()
         return int(count), refusal
+
+    @contextmanager
+    def without_room_for(self, node: str) -> Iterator[None]:
+        """While it lasts, the target's table of registrations is full where this node, behind the bridge, registers."""
+        self.cluster.guest.run(["sh", "-c", f"echo {initiator(node)} > {NO_ROOM}"], check=True)
+        try:
+            yield
+        finally:
+            self.cluster.guest.run(["rm", str(NO_ROOM)], check=True)
 
     def _sg_persist(self, *arguments: str) -> str:
         # The first command after a reset is answered with a unit attention.

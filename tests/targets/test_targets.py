@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.disks import WERO, State
 from tests.fencing.agent import fail, key
-from tests.targets.disks import COUNT, FOREIGN_KEY, PROGRAMS
+from tests.targets.disks import COUNT, FOREIGN_KEY, PROGRAMS, ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tests.targets.disks import UserlandDisks
 
 DUELS = 4
-ROOM = 256  # of istgt, for each disk
 SETTLE_SECONDS = 9
 
 

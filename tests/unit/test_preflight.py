@@ -172,7 +172,7 @@ BROKEN: tuple[tuple[Callable[[Site], None], dict[str, str]], ...] = (
     (one_name, {"two-hosts": "one-host-for-two"}),
     (two_heads, {"same-disk": "registration-unseen"}),
     (shared_reservations_two_stores, {"same-disk": "block-unseen"}),
-    (full(1), {"two-hosts": "step-refused"}),
+    (full(1), {"two-hosts": "registrations-full"}),
     (breaks(hides=False), dict.fromkeys(("enforce-ea", "enforce-earo", "enforce-eaar"), "read-let-through")),
     (shuts_readers_out, dict.fromkeys(("enforce-we", "enforce-wero", "enforce-wear"), "read-refused")),
     (shuts_registrants_out, dict.fromkeys(("enforce-wero", "enforce-earo", "enforce-wear"), "write-refused")),
@@ -243,7 +243,7 @@ def test_the_number_of_registrations_that_fit_is_told(make: Callable[..., Site])
     report = site.fly(WITH, "--only=room")
     (said,) = next(it["seen"] for it in report["found"]["steps"] if it["name"] == "room")
     assert said["code"] == "registrations-full"
-    assert "3 registrations fit" in said["text"]
+    assert "registrations that fit: 3;" in said["text"]
     assert site.free()
 
 

@@ -123,7 +123,7 @@ FAILURES = {
         _VENDOR,
     ),
     "registrations-full": (
-        "{count} registrations fit; the next one, of {node}, was refused: {answer}",
+        "registrations that fit: {count}; the next one, of {node}, was refused: {answer}",
         "",
         "Nodes, or paths, beyond that number could not join.",
         "The target's table of registrations is full, or it refuses for another reason.",

@@ -50,7 +50,7 @@ def two_hosts(bench: Bench) -> Outcome:
     if answer["outcome"] == CONFLICT or (answer["outcome"] == DONE and keys == [other.key]):
         return failed("one-registration-for-two", nodes=[one.name, other.name], keys=keys)
     if answer["outcome"] != DONE:
-        return failed("step-refused", node=other.name, operation="register", answer=answer["notice"])
+        return failed("registrations-full", count=1, node=other.name, answer=answer["notice"])
     if keys != sorted([one.key, other.key]):
         return failed("registration-unlisted", key=other.key, keys=keys)
     behind = dict(one.must("look")["hosts"] or ())
