@@ -1,20 +1,16 @@
-"""The actions that only read: status, monitor, list, list-status."""
+"""The actions that say which nodes are shut out: status, list, list-status."""
 
 from __future__ import annotations
 
 from ..errors import DiskNotAsAsked, FenceError, Notice
 from ..keys import Registrant
 from ..storage.snapshot import OFF, ON, UNPROVED
-from . import plan
-from .plan import Done, Refused
 from .report import Report
-from .shared_disk import not_as_asked, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .explained import Daylight
     from .job import Job
     from .report import Outcome
     from .shared_disk import SharedDisk
@@ -41,6 +37,7 @@ def status(job: Job) -> Report:
 def state_of(job: Job, disk: SharedDisk, node: Registrant, guessed: bool) -> tuple[str, DiskNotAsAsked]:
     """ON, OFF or UNPROVED, and what that is where another disk says otherwise."""
     from . import explained  # a call that no disk answers does without
+    from .shared_disk import not_as_asked
 
     snapshot, who = disk.snapshot, {"node": node.node, "key": node.key}
     if not set(node.all_keys()).isdisjoint(snapshot.keys):
@@ -52,55 +49,8 @@ def state_of(job: Job, disk: SharedDisk, node: Registrant, guessed: bool) -> tup
     return UNPROVED, can_write or not_as_asked("can-write", snapshot, **who)
 
 
-def monitor(job: Job) -> Report:
-    """Every disk can be read and carries a fitting reservation, and this node is registered if it ever was."""
-    devices = job.resolve()
-    own_keys = job.nodes.own_keys(devices)
-    job.nodes.require_names(devices)
-    job.warn_of_other_disks(devices)
-    disks = job.read(devices, own_keys)
-    from . import explained
-
-    rule = explained.Daylight(job.nodes.are_guessed(devices), job.nodes.one_is_unknown(devices))
-    outcomes = [it if isinstance(it, FenceError) else _health(job, it, rule) for it in disks]
-    warnings = [
-        outcome.warning.about(device.label())
-        for device, outcome in zip(devices, outcomes)
-        if isinstance(outcome, Done) and outcome.warning
-    ]
-    return Report.of(devices, outcomes, warnings=warnings)
-
-
 def _snapshots(disks: Sequence[SharedDisk | FenceError]) -> list[Outcome]:
     return [it if isinstance(it, FenceError) else it.snapshot for it in disks]
-
-
-def _health(job: Job, disk: SharedDisk, rule: Daylight) -> Done | FenceError:
-    from . import own_nexus, written
-    from .explained import on_two_hosts
-    from .registrants import packed
-
-    job.warn_of_paths(disk.disk, disk.snapshot, disk.own_key)
-    job.warn_of_type(disk.disk, disk.snapshot)
-    job.bind(disk)
-    if otherwise := job.nodes.made_otherwise(disk.device):
-        job.warn(otherwise)
-    if disk.no_abort:
-        return disk.no_abort
-    unfenced = job.nodes.registered(disk.device) is not None
-    decision = plan.health(disk.snapshot, disk.own_key, unfenced)
-    if isinstance(decision, Refused):
-        return refused(decision.why, disk.snapshot)
-    if disk.own_key in disk.snapshot.keys and (stale := own_nexus.refusal(job, disk, ask=False)):
-        if unfenced:
-            return stale
-        decision = Done(Notice("not-unfenced-anew", {"own_key": disk.own_key}))
-    if unwritten := written.refusal(job, disk):
-        return unwritten
-    if not rule.guessed and (shared := on_two_hosts(disk)):
-        # A name makes a key for one node alone, which may have two hosts.
-        job.say(Notice("key-on-two-hosts", {"disk": disk.device.label(), "standing": packed(shared)}))
-    return rule.refusal(disk) or decision
 
 
 def list_nodes(job: Job) -> Report:

@@ -8,7 +8,6 @@ from ..parallel import Patience
 from ..storage import device as names
 from ..storage.snapshot import TYPE_NAMES
 from .nodes import Nodes
-from .shared_disk import SharedDisk
 from .this_node import ThisNode
 from .time_budget import TimeBudget
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from .registrants import Told
     from .repetition import Repetition
     from .request import Request
+    from .shared_disk import SharedDisk
 
     Result = TypeVar("Result")
 
@@ -97,6 +97,8 @@ class Job:
     def _reading(
         self, devices: list[Device], own_keys: Mapping[Device, int | None], victim: Registrant | None
     ) -> Callable[[Device], SharedDisk]:
+        from .shared_disk import SharedDisk
+
         guessed = self.nodes.are_guessed(devices)
         asked = guessed or self.request.action == "monitor"
 

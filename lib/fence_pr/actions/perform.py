@@ -36,11 +36,14 @@ def action(name: str) -> Callable[[Job], Report]:
         from .validate_all import validate
 
         return validate
+    if name == "monitor":
+        from .monitor import monitor
+
+        return monitor
     from . import inspection
 
     reading = {
         "status": inspection.status,
-        "monitor": inspection.monitor,
         "list": inspection.list_nodes,
         "list-status": inspection.list_status,
     }

@@ -9,7 +9,6 @@ from ..errors import FenceError, Notice
 from ..files import what_failed
 from ..parallel import in_time, on_each
 from ..storage import device
-from ..storage.open import open_disk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ class ThisNode:
 
     def open(self, found: Device, watch: Watch, patience: Patience | None) -> Disk:
         """Open a disk for reservation commands. Raises ReservationError, Abandoned."""
+        from ..storage.open import open_disk  # no name may lead to a disk
+
         return open_disk(found, watch, patience)
 
     def registered(self, found: Device) -> Registrant | None:

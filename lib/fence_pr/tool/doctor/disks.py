@@ -9,8 +9,8 @@ import time
 
 from ... import option_table, options, state_file
 from ...actions import perform
-from ...actions.inspection import monitor
 from ...actions.job import Job
+from ...actions.monitor import monitor
 from ...actions.validate_all import validate
 from ...errors import DeviceRefused, FenceError, Notice
 from ...parallel import Patience, in_time, on_each
