@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     import pytest
 
 PROPERTY, FAULT = "tried", "fault"
-STATES, MODEL_FAULTS, MUTANTS = "states", "faults in the model", "mutants"
+STATES, WITH_AN_END, COARSE = "states", "states with an end to check", "coarse states"
+MODEL_FAULTS, MUTANTS = "faults in the model", "mutants"
 INPUTS, FUZZED, CALLS = "inputs", "inputs by the fuzzer", "calls"
 # What is counted, and in which words it is told.
 WORDS = {
-    STATES: "states of several nodes and their disks, in which every promise held",
+    STATES: "states of several nodes and their disks, in which the promises held that each state can break",
+    WITH_AN_END: "of these in scenarios that say what must hold at their end as well (promise 3, or 7)",
+    COARSE: "of these in scenarios where a read of a SCSI disk is one command",
     MODEL_FAULTS: "faults on the way to these states",
     MUTANTS: "dangerous changes of the code, each caught",
     INPUTS: "inputs of parsers, made by properties or kept",

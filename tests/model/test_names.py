@@ -22,18 +22,18 @@ SEEDS = [*range(CLUSTERS), *(pytest.param(seed, marks=pytest.mark.long) for seed
 
 @pytest.mark.parametrize("scenario", names.broken(), ids=named)
 def test_nobody_is_called_off_where_a_premise_is_broken(scenario: Scenario, request: pytest.FixtureRequest) -> None:
-    look(Search(scenario).explore(), request)
+    look(scenario, Search(scenario).explore(), request)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("scenario", names.deeper(), ids=named)
 def test_nobody_is_called_off_with_two_faults(scenario: Scenario, request: pytest.FixtureRequest) -> None:
-    look(Search(scenario).explore(), request)
+    look(scenario, Search(scenario).explore(), request)
 
 
 @pytest.mark.parametrize("scenario", names.untold(), ids=named)
 def test_what_nobody_can_know_is_warned_of(scenario: Scenario, request: pytest.FixtureRequest) -> None:
-    look(Search(scenario).explore(), request)
+    look(scenario, Search(scenario).explore(), request)
 
 
 @pytest.mark.parametrize("scenario", names.untold(), ids=named)
@@ -45,10 +45,11 @@ def test_what_nobody_can_know_is_a_lie(scenario: Scenario) -> None:
 @pytest.mark.parametrize("scenario", names.legitimate(), ids=named)
 def test_legitimate_fencing_succeeds(scenario: Scenario, request: pytest.FixtureRequest) -> None:
     result = Search(scenario).explore()
-    look(result, request)
+    look(scenario, result, request)
     assert not result.unmet
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_clusters_at_random(seed: int, request: pytest.FixtureRequest) -> None:
-    look(Search(random_names.draw(seed)).sample(SEED, WALKS_OF_CLUSTER), request)
+    scenario = random_names.draw(seed)
+    look(scenario, Search(scenario).sample(SEED, WALKS_OF_CLUSTER), request)
