@@ -45,7 +45,7 @@ stale = $(filter-out $(sources:lib/%=$(DESTDIR)$(libdir)/%),$(wildcard $(modules
 stale_rooms = $(filter-out $(rooms:%=$(DESTDIR)$(libdir)/%/),$(wildcard $(modules)/*/ $(modules)/*/*/))
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint demo proof load premises cluster conformance install install-files uninstall documents captures clean
+.PHONY: help test unit lint demo proof load premises nemesis cluster conformance install install-files uninstall documents captures clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -80,6 +80,9 @@ cluster: ## real Pacemaker clusters: every scenario, and a table of them (ARGS a
 
 conformance: ## what LIO, nvmet and dm-multipath do, against the standards (ARGS=--write records it anew)
 	@$(PYTHON) -m tests.conformance $(ARGS)
+
+nemesis: ## random outages and faults of a cluster, judged by what is on its disks (ARGS: --rounds N --seed N --agent NAME)
+	@$(PYTHON) tests/run.py nemesis $(ARGS)
 
 captures: ## make the pictures of what the programs print anew, in the lab
 	@$(PYTHON) tests/run.py captures

@@ -8,6 +8,7 @@
     run.py proof     tests.proof with these arguments
     run.py load      tests.load with these arguments
     run.py premises  tests.premises with these arguments
+    run.py nemesis   tests.nemesis with these arguments
     run.py captures  tests.captures
 
 With CI=true whatever cannot run is a failure.
@@ -35,7 +36,7 @@ VENV = PROJECT / ".venv"
 REQUIREMENTS = PROJECT / "tests" / "requirements.txt"
 LINTERS = (("ruff", "check", "--output-format=concise"), ("ruff", "format", "--check"), ("mypy",))
 PYTEST = {"test": (), "unit": ("tests/unit",), "cluster": ("tests/cluster",)}
-MODULES = {"proof": "tests.proof", "load": "tests.load", "premises": "tests.premises", "captures": "tests.captures"}
+MODULES = {name: f"tests.{name}" for name in ("proof", "load", "premises", "nemesis", "captures")}
 # No test here asks for a kernel; any other may. A test fetches by itself what it misses, but pytest keeps its words.
 WITHOUT_LAB = (
     "tests/inputs/test_answers.py",

@@ -85,15 +85,15 @@ class Place:
 class Writers:
     """The writers of one node on one disk."""
 
-    def __init__(self, place: Place, rate: float, writers: int = WRITERS) -> None:
-        """Start them."""
+    def __init__(self, place: Place, rate: float, writers: int = WRITERS, life: float = LIFE_SECONDS) -> None:
+        """Start them. life: seconds after which they end by themselves."""
         self.place = place
         self._count = writers
         self._file = f"/run/load-{place.store.name}.json"
         place.node.run(["rm", "-f", self._file], check=True)
-        arguments = [place.path, place.offset, self._file, writers, rate, LIFE_SECONDS]
+        arguments = [place.path, place.offset, self._file, writers, rate, life]
         self._running: Running = place.node.start(
-            [*PROGRAM, *map(str, arguments)], cwd="/project", timeout=LIFE_SECONDS + GRACE_SECONDS
+            [*PROGRAM, *map(str, arguments)], cwd="/project", timeout=life + GRACE_SECONDS
         )
 
     def report(self) -> Report:
@@ -122,6 +122,10 @@ class Writers:
     def count_from_now_on(self) -> None:
         """All others have started, too."""
         self._running.signal(signal.SIGUSR1)
+
+    def kill(self) -> None:
+        """As if the node had lost its power. What it has sent goes on; a write that hangs keeps it for a while."""
+        self._running.signal(signal.SIGKILL, group=True)
 
     def tell_to_stop(self) -> None:
         """It takes up to GRACE_SECONDS."""

@@ -109,7 +109,7 @@ def _fence(case: Case, disk: SharedDisk) -> dict[str, Any]:
             [*AT_ANSWER, *look, case.agent.program()], stdin=options, cwd="/project", timeout=LIMIT_SECONDS, check=True
         )
     except CommandTimedOut:
-        return {"returncode": 1, "stdout": "", "stderr": "no answer", "seconds": LIMIT_SECONDS, "landed": ""}
+        return {"returncode": 1, "stdout": "", "stderr": "no answer", "seconds": LIMIT_SECONDS, "landed": [""]}
     said: dict[str, Any] = json.loads(done.stdout)
     return said
 
@@ -120,7 +120,7 @@ def _row(case: Case, disk: SharedDisk, load: Load, said: dict[str, Any]) -> Row:
     if case.load:
         if succeeded:
             now = load.landed(VICTIM)
-            landed = sum(then != number for then, number in zip(_numbers(base64.b64decode(said["landed"])), now))
+            landed = sum(then != number for then, number in zip(_numbers(base64.b64decode(said["landed"][0])), now))
         _wait_until_writes_come_back(load)
         harm = {name: _harm(load, name) for name in SURVIVORS}
         out = all(block.answer == REFUSED for report in load.reports(VICTIM) for block in report.blocks)

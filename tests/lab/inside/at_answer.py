@@ -1,7 +1,8 @@
-"""Runs a command in a node and looks at a store at the very moment of its answer, which is the first that it prints.
+"""Runs a command in a node and looks at stores at the very moment of its answer, which is the first that it prints.
 
-`python3 -m tests.lab.inside.at_answer STORE OFFSET LENGTH COMMAND...`; standard input is the command's. Prints JSON:
-exit status, what was said, seconds until then, and in base64 what had landed on the store (of `slow`, in this guest).
+`python3 -m tests.lab.inside.at_answer STORE[,STORE...] OFFSET LENGTH COMMAND...`; standard input is the command's.
+Prints JSON: exit status, what was said, seconds until then, and in base64 what had landed on each store (of `slow`, in
+this guest).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from tests.lab.inside import slow
 
 
-def main(store: str, offset: int, length: int, command: list[str]) -> None:
+def main(stores: list[str], offset: int, length: int, command: list[str]) -> None:
     """Run it to its end."""
     # Nobody must be served between the answer and the look; what it starts is as ever.
     os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
@@ -25,7 +26,7 @@ def main(store: str, offset: int, length: int, command: list[str]) -> None:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
             assert process.stdout
             first = os.read(process.stdout.fileno(), 4096)
-            landed = slow.landed(store, offset, length)
+            landed = [slow.landed(store, offset, length) for store in stores]
             seconds = time.monotonic() - started
             rest = process.stdout.read()
         errors.seek(0)
@@ -34,4 +35,4 @@ def main(store: str, offset: int, length: int, command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
+    main(sys.argv[1].split(","), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

@@ -1,0 +1,58 @@
+"""Rounds of the nemesis, others at each run: this agent breaks nothing, and agents that are broken are caught."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.plugin import NEWEST, or_not_covered, parameter
+from tests.nemesis import agents, checker, plan
+from tests.nemesis.__main__ import SEEDS, Arena
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROUNDS, ROUNDS_LONG = 4, 200
+pytestmark = pytest.mark.parametrize("kernel", [parameter(NEWEST, pytest.mark.slow, group="nemesis-")], indirect=True)
+
+
+@pytest.fixture
+def arena(kernel: str, request: pytest.FixtureRequest) -> Iterator[Arena]:
+    """For the agent that the test asks for."""
+    made = or_not_covered(lambda: Arena(agents.by_name(request.param)))
+    assert made.kernel == kernel
+    yield made
+    made.stop()
+
+
+@pytest.mark.promise(1, 3, 4, 6, 7)
+@pytest.mark.parametrize("arena", ["this"], indirect=True)
+@pytest.mark.parametrize("rounds", [ROUNDS, pytest.param(ROUNDS_LONG, marks=pytest.mark.long)])
+def test_this_agent_breaks_no_promise(arena: Arena, rounds: int) -> None:
+    first = random.SystemRandom().randrange(SEEDS)
+    for seed in range(first, first + rounds):
+        it = plan.draw(seed)
+        end = arena.play(it)
+        again = f"python3 -m tests.nemesis --rounds 1 --seed {seed}"
+        assert end, f"the lab failed; {again}"
+        assert not end[1], f"{it}\n{end[1]}\n{again}"
+
+
+@pytest.mark.parametrize(
+    ("arena", "kinds"),
+    [
+        ("liar", {checker.LATE_WRITE, checker.TWO_WINNERS}),
+        pytest.param("first-disk", {checker.LATE_WRITE}, marks=pytest.mark.long),
+        pytest.param("comes-back", {checker.TWO_WINNERS}, marks=pytest.mark.long),
+    ],
+    indirect=["arena"],
+)
+def test_a_broken_agent_is_caught(arena: Arena, kinds: set[str], request: pytest.FixtureRequest) -> None:
+    first = random.SystemRandom().randrange(SEEDS)
+    for seed in range(first, first + agents.CONTROLS[request.node.callspec.params["arena"]]):
+        end = arena.play(plan.draw(seed))
+        if end and kinds & {it.kind for it in end[1]}:
+            return
+    pytest.fail(f"not caught, from seed {first} on")
