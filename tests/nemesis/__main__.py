@@ -119,18 +119,18 @@ def _play(arena: Arena, chosen: argparse.Namespace) -> list[record.Played]:
         if chosen.record:
             record.append(chosen.record, played)
         if found:
-            print(
-                f"{_CLEAR if os.isatty(1) else ''}{it}\n    {time.monotonic() - begun:.0f} s",
-                *found,
-                sep="\n    !! ",
-                flush=True,
-            )
+            _clear()
+            print(f"{it}\n    {time.monotonic() - begun:.0f} s", *found, sep="\n    !! ", flush=True)
             if chosen.shrink:
                 _show_shorter(arena, it, found[0].kind)
                 break
+    _clear()
+    return rounds
+
+
+def _clear() -> None:
     if os.isatty(1):
         print(_CLEAR, end="")
-    return rounds
 
 
 def _show_shorter(arena: Arena, it: Round, kind: str) -> None:
