@@ -94,7 +94,8 @@ class Lines:
                     if not data:  # the kernel is gone, its keeper still clears up
                         selector.unregister(each)
                     *lines, partial[each] = (partial[each] + data).split(b"\n")
-                    for text in lines:
+                    # A service that has just opened its terminal has what it is nudged by echoed, with a carriage return.
+                    for text in filter(bytes.strip, lines):
                         self._take(key.data, json.loads(text))
 
     def _take(self, line: int, answer: Answer) -> None:

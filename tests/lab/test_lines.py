@@ -65,3 +65,14 @@ def test_a_service_that_has_not_noticed_a_request_is_nudged_and_an_empty_line_is
     os.close(writing)
     assert list(service._lines(reading)) == [b'{"id": 1}']
     os.close(reading)
+
+
+def test_a_nudge_that_a_terminal_echoes_while_a_guest_boots_is_no_answer(
+    keeper: subprocess.Popen[bytes], thread_errors: list[threading.ExceptHookArgs]
+) -> None:
+    """A terminal echoes until its service has set it: whoever fell over that heard nothing of the guest any more."""
+    lines = Lines(1)
+    lines.start(keeper.pid)
+    lines.guest_ends[0].sendall(b'\r\n\n{"id": "ready"}\n')
+    assert lines.ready[0].result(5) == {"id": "ready"}
+    assert thread_errors == []
