@@ -50,6 +50,7 @@ class Storage(Attached):
         self.asked: list[str] = []
         # Identity → whether the key is a former session's, or why nobody tells, or until when.
         self.stale: dict[str, bool | FenceError | threading.Event] = {}
+        self.unheeded: set[str] = set()  # identities
         self.views: dict[str, Snapshot] = {}  # device node → what it tells instead of the truth
 
     def add(self, identity: str, *nodes: str, keys: tuple[int, ...] = (OWN, OTHER), kind: int = WERO) -> None:
@@ -84,7 +85,8 @@ class Storage(Attached):
         watch.finished(found.label())
         if isinstance(told, FenceError):
             raise told
-        return Notice("own-key-stale", {"own_key": own_key}) if told else None
+        code = "own-key-stale" if told else "own-key-unheeded" if found.identity in self.unheeded else ""
+        return Notice(code, {"own_key": own_key}) if code else None
 
     def register(self, _watch: Watch, identity: str, path: str, old: int, new: int) -> None:
         assert path in self.paths[identity]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..errors import Conflict, DeviceRefused, Notice
+from ..errors import Conflict, DeviceRefused, Notice, ReservationError
 from ..storage import device
 from ..storage.open import open_disk
 from ..storage.scsi_disk import ScsiDisk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..storage.disk import Disk, Watch
+    from ..storage.disk import Disk, Path, Watch
     from ..storage.snapshot import Snapshot
 
 
@@ -43,7 +43,8 @@ class Attached:
             disk.close()
 
     def trouble(self, found: device.Device, watch: Watch, own_key: int) -> Notice | None:
-        """That the key is listed, but nothing is reserved, or it is for no live path of this node. Raises FenceError.
+        """That the key is listed, but nothing is reserved, or it is for no live path of this node, or the target does
+        not go by it over one. Raises FenceError.
 
         What the target tells against this node is asked again, by a REGISTER that can bring no node back.
         """
@@ -54,19 +55,55 @@ class Attached:
                 return None
             if not snapshot.type:
                 return Notice("nothing-reserved", {})
-            if disk.tells_registered(own_key) is not False:
+            trouble = _stale(disk, own_key) or _unheeded(disk, own_key)
+            if not trouble:
                 return None
-            disk.ask_registered(own_key)
-        except Conflict:
-            listed = own_key in disk.snapshot().keys
-            return Notice("own-key-stale", {"own_key": own_key}) if listed else None
+            now = disk.snapshot()
+            holds = trouble.code == "own-key-unheeded" and now.holder == own_key  # who holds is refused that question
+            return trouble if own_key in now.keys and not holds else None
         finally:
             disk.close()
-        return None
 
     def register(self, watch: Watch, identity: str, path: str, old: int, new: int) -> None:
         """One REGISTER over one path to that disk. Raises ReservationError."""
         send_register(watch, identity, path, old, new)
+
+
+def _stale(disk: Disk, own_key: int) -> Notice | None:
+    if disk.tells_registered(own_key) is not False:
+        return None
+    try:
+        disk.ask_registered(own_key)
+    except Conflict:
+        return Notice("own-key-stale", {"own_key": own_key})
+    return None
+
+
+def _unheeded(disk: Disk, own_key: int) -> Notice | None:
+    """Over each path: what meets a reservation conflict over one is tried over no other by the kernel."""
+    failure: ReservationError | None = None
+    for path in disk.paths():
+        try:
+            path.ask_heeded(own_key)
+        except Conflict as refusal:
+            if _is_registered(path, own_key):
+                return Notice("own-key-unheeded", {"own_key": own_key, "last_answer": refusal.notice().pack()})
+        except ReservationError as error:
+            failure = error
+    if failure:
+        raise failure
+    return None
+
+
+def _is_registered(path: Path, own_key: int) -> bool:
+    """A path without a registration is said otherwise (`judge_paths`)."""
+    if path.tells_registered(own_key):
+        return True
+    try:
+        path.change(own_key, own_key)
+    except Conflict:
+        return False
+    return True
 
 
 def locate(identity: str, places: device.Places = device.SYSTEM) -> device.Device:

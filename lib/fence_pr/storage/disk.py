@@ -39,6 +39,9 @@ if TYPE_CHECKING:
         def depends_on(self, key: int) -> bool:
             """Whether this nexus would not be heeded any more if the registrations with `key` were removed."""
 
+        def tells_registered(self, key: int) -> bool | None:
+            """As `Disk.tells_registered`, of this very nexus."""
+
         def ask_heeded(self, own_key: int) -> None:
             """As `Disk.ask_heeded`."""
 
