@@ -7,6 +7,7 @@ import fcntl
 import os
 import struct
 import threading
+import time
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -430,6 +431,35 @@ def test_what_was_refused_is_not_begun_because_the_question_fails_the_next_time(
     report = world.run("n1", "off", "n2", limit=20.0)
     assert "is registered, but not for this node" in problems(report)
     assert world.members(0) == {"n1", "n2"}
+
+
+@pytest.mark.promise(3, 6)
+def test_what_is_not_known_in_time_to_finish_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path comes back late, and the target is slow to say whose registration that is."""
+    world = World(tmp_path)
+    world.register("n2", "n1")
+    anew(world, 0)
+    looks = 0
+
+    def away(_: ModelDisk, *, again: bool = False) -> list[FenceError]:
+        nonlocal looks
+        looks += again
+        if again:
+            time.sleep(1.2)
+            world.targets[0].keys["n1"] = world.targets[0].keys.pop("n1 before")
+        return [PathFailure("/dev/sdq", "open", -errno.ENXIO)]
+
+    def fault(command: Command) -> None:
+        if looks and command.name == "tells registered":
+            time.sleep(0.4)
+
+    monkeypatch.setattr(ModelDisk, "away", away)
+    monkeypatch.setattr(ModelDisk, "live_paths", lambda _: 2)
+    world.faults[0] = fault
+    report = world.run("n1", "off", "n2", threads=True, limit=2.0)
+    assert looks == 1
+    assert "is registered, but not for this node" in problems(report)
+    assert world.members() == {"n1", "n2"}
 
 
 @pytest.mark.promise(3)

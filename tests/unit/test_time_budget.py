@@ -38,3 +38,12 @@ def test_a_question_over_several_paths_leaves_time_for_the_second_one() -> None:
     budget = TimeBudget(20.0, lambda: 100.0)
     assert [budget.for_a_question(paths) for paths in (1, 2, 8)] == [Patience(102.5), Patience(105.0), Patience(105.0)]
     assert TimeBudget(None, lambda: 100.0).for_a_question(2) is None
+
+
+def test_the_last_question_before_the_first_change_leaves_time_to_finish() -> None:
+    now = 100.0
+    budget = TimeBudget(20.0, lambda: now)
+    assert budget.for_the_last_question(2) == Patience(105.0)
+    now = 112.0
+    assert [budget.for_the_last_question(paths) for paths in (1, 2)] == [Patience(114.5), Patience(115.0)]
+    assert TimeBudget(None, lambda: now).for_the_last_question(1) is None

@@ -57,7 +57,7 @@ def _refused(
         if why := refusal(job, disk, ask=True, untold=before.get(disk.device)):
             raise why
 
-    patience = job.time.for_a_question(max((it.disk.live_paths() for it in disks), default=1))
+    patience = job.time.for_the_last_question(max((it.disk.live_paths() for it in disks), default=1))
     if patience and len(disks) == 1:
         found = [job.here.in_time(judge, disks[0], patience)]
     else:

@@ -15,8 +15,9 @@ _PATHS_ASKED = 2
 # Until when what passes by itself is asked again: as long as nothing is changed there must be time left to finish what
 # is begun then; and at the end, for the proof.
 _UNTOUCHED_SHARE, _CHANGING_SHARE = 0.5, 0.9
-# Until when a reset may take: then the paths of a map, which have a share each, can still be asked for the proof.
-_DRAINED_SHARE = 0.75
+# Until when a reset may take: then the paths of a map, which have a share each, can still be asked for the proof. And
+# when it must be known whether this node can finish what it begins.
+_LATEST_SHARE = 0.75
 # As long as a path may take to fail over, and no longer than another node may wait for its turn.
 _BRIEF_SECONDS = 3.0
 # Where there is no limit: the usual one.
@@ -64,6 +65,11 @@ class TimeBudget:
         """For what fencing can do without, and a disk with so many paths is asked over one after the other."""
         return self.for_paths(min(paths, _PATHS_ASKED))
 
+    def for_the_last_question(self, paths: int) -> Patience | None:
+        """The same right before the first change: what is begun then must have time to be finished."""
+        question = self.for_a_question(paths)
+        return question and Patience(min(question.until, self._latest()))
+
     def is_half_left(self) -> bool:
         """Whether there is still half of the limit, for what may take long and need not be."""
         return self.limit is None or self.clock() <= self._started + self._waited + self._seconds * _UNTOUCHED_SHARE
@@ -72,8 +78,10 @@ class TimeBudget:
         """For what is begun while half of the limit is left, and must leave time for the proof."""
         if self.limit is None:
             return None
-        until = self._started + self._waited + self._seconds * _DRAINED_SHARE
-        return Patience(until)
+        return Patience(self._latest())
+
+    def _latest(self) -> float:
+        return self._started + self._waited + self._seconds * _LATEST_SHARE
 
     def for_readings(self) -> Patience | None:
         """For the first reading of all disks, none of which fencing can do without."""
