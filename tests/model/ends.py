@@ -47,6 +47,13 @@ def all_are_on(end: End) -> list[str]:
     return broken
 
 
+def all_write(end: End) -> list[str]:
+    """Promise 7: every goal is reached, and every node is registered and can write, over all its paths."""
+    nexuses = [(at, it) for at in end.site.named() for name in end.site.names for it in end.site.nexuses(name, at)]
+    shut = [f"promise 7: {it} cannot write to disk {at + 1}" for at, it in nexuses if not end.units[at].can_write(it)]
+    return all_are_on(end) + shut
+
+
 def untouched(end: End) -> list[str]:
     """Promise 3: who cannot finish does not begin: nobody is fenced, on no disk."""
     touched = [disk for disk, unit in enumerate(end.units) if promises.members(end.site, unit, disk) < {"n1", "n2"}]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .kernel import Command, Contents
 from .runs import CRASH
-from .unit import OK, PATH_FAILED, SINGLE
+from .unit import CONFLICT, OK, PATH_FAILED, SINGLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,9 +30,8 @@ ACCEPTED = ("abort-missing", "abort-unconfirmed")
 def broken_by_sending(runs: Runs, run: int) -> list[str]:
     """Promise 2: what an action is about to send and must not; promise 7: that it never ends."""
     call, moment = runs.call_of(run), runs.moment(run)
-    steps = [
-        it for fd, it in moment.waiting if not (_withdraws(runs, run, fd, it) or _releases_nothing(runs, run, fd, it))
-    ]
+    others = (_withdraws, _releases_nothing, _renews)
+    steps = [it for fd, it in moment.waiting if not any(is_it(runs, run, fd, it) for is_it in others)]
     broken = [it for command in steps for it in _broken_by_command(runs.site, call, command)]
     last_read = {it.fd: it.answer for it in moment.sent if not it.command.changes()}
     silent = {fd for fd, answer in last_read.items() if answer in (PATH_FAILED, None)}
@@ -113,6 +112,16 @@ def _withdraws(runs: Runs, run: int, fd: int, command: Command) -> bool:
     """Whether it takes back, without IGNORE, what the same action has registered over the path."""
     sent = [it.command for it in runs.moment(run).sent if it.fd == fd]
     return command.name == "register" and command.numbers[1:] == (0, 0) and any(map(registers, sent))
+
+
+def _renews(runs: Runs, run: int, fd: int, command: Command) -> bool:
+    """Whether it ends, without IGNORE, a registration that the target does not go by, as it has said over this path to
+    a RELEASE that releases nothing. Who ends it adds it again: else its 'on' does not succeed.
+    """
+    if runs.call_of(run).action != "on" or command.name != "register" or command.numbers[1:] != (0, 0):
+        return False
+    told = [it.answer for it in runs.moment(run).sent if it.fd == fd and it.command.name == "release"]
+    return bool(told) and told[-1] == CONFLICT
 
 
 def registers(command: Command) -> bool:
@@ -255,7 +264,7 @@ def _read_from(runs: Runs, run: int, fd: int, disks: set[int]) -> int:
     channels = runs.site.hosts[runs.call_of(run).node].channels
     for channel in {it.fd for it in moment.sent if channels[it.fd].disk in disks}:
         commands = [it.command for it in moment.sent if it.fd == channel]
-        steps = [position for position, command in enumerate(commands) if command.changes()]
+        steps = [at for at, command in enumerate(commands) if command.changes() and command.name != "release"]
         if steps:
             first = max(first, runs.moment(runs.without(run, channel, steps[-1])).issued(fd))
     return first

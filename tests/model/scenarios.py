@@ -9,7 +9,7 @@ from fence_pr.storage.pr_ioctl import EXCLUSIVE_ACCESS_REG_ONLY as EARO
 from fence_pr.storage.pr_ioctl import WRITE_EXCLUSIVE_ALL_REGS as WEAR
 from fence_pr.storage.pr_ioctl import WRITE_EXCLUSIVE_REG_ONLY as WERO
 
-from . import draining
+from . import draining, renewing
 from . import scenario as fault
 from .configuration import Conf
 from .ends import all_are_on, all_reached, n1_is_up, nobody_succeeds, one_is_left, only_n2, somebody_is_left, untouched
@@ -305,6 +305,7 @@ def unfencing() -> list[Scenario]:
         Scenario(f"{more}: a map, two faults", thrice, MAP_1, NOBODY, HARMLESS_2, all_are_on, COARSE),
         Scenario(f"{more}: a map, paths fail", thrice, MAP_1, NOBODY, TWO, exact=COARSE),
         Scenario("n1 comes up alone: off n2, on n1, off n2", (cold,), SCSI_2, Start(("n2",)), NO_FAULT, n1_is_up),
+        *renewing.scenarios(),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fence_pr.errors import Conflict, DeviceFailure, Notice
+from fence_pr.errors import Conflict, DeviceFailure, Notice, PathFailure
 from fence_pr.storage import pr_ioctl
 from fence_pr.storage.device import MULTIPATH, SCSI, Device
 from fence_pr.storage.open import open_disk
@@ -293,6 +293,35 @@ def test_who_holds_by_now_gives_nothing_up(tmp_path: Path) -> None:
     assert world.run("n1", "on", "n1").ok
     assert "renew" not in asked
     assert (last.type, last.holder, world.members(2)) == (3, "n1", {"n1", "n2"})
+
+
+@pytest.mark.promise(4)
+def test_who_holds_a_moment_later_reserves_again(tmp_path: Path) -> None:
+    """Another call here has fenced the holder just then, and nobody would be kept out any more."""
+    world = forgotten(tmp_path)
+    last = world.targets[-1]
+
+    def overtake(command: Command) -> None:
+        if command.name == "renew":
+            last.holder = "n1"
+
+    world.faults[2] = overtake
+    assert world.run("n1", "on", "n1").ok
+    assert (last.type, last.holder, world.members(2)) == (3, "n1", {"n1", "n2"})
+
+
+def test_whether_it_is_heeded_is_asked_again_where_the_answer_was_lost(tmp_path: Path) -> None:
+    world = forgotten(tmp_path)
+    lost = [PathFailure("/dev/sdx", "release", 0x10000)]
+
+    def once(command: Command) -> None:
+        if command.name == "heeded" and lost:
+            raise lost.pop()
+
+    world.faults[2] = once
+    assert world.run("n1", "on", "n1").ok
+    assert not lost
+    assert world.targets[-1].can_write("n1")
 
 
 def test_a_question_that_fails_keeps_nobody_from_anything(tmp_path: Path) -> None:

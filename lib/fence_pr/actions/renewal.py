@@ -7,8 +7,9 @@ nothing of this node uses the disk: then nothing of it can land that is older th
 from __future__ import annotations
 
 from ..errors import Conflict, FenceError, Notice, ReservationError
+from . import plan
 from .shared_disk import not_as_asked
-from .steps import forget, save
+from .steps import drive, forget, save
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,12 +37,16 @@ def renewed(job: Job, disk: Disk, snapshot: Snapshot, me: Registrant) -> Snapsho
     if users := job.here.users(disk.device):
         fields = {"own_key": me.key, "last_answer": unheeded[0][1].notice().pack()}
         raise not_as_asked("own-key-unheeded", now, **fields, users=[it.pack() for it in users])
-    return _register_anew(job, disk, [path for path, _ in unheeded], me)
+    after = _register_anew(job, disk, [path for path, _ in unheeded], me)
+    if after.type or not now.type:
+        return after
+    # Another call here has made this node the holder since that reading: the reservation went with its registration.
+    return drive(job, disk, me.key, lambda it, _: plan.Done() if it.type else plan.Reserve(now.type))
 
 
 def _refusal(job: Job, disk: Disk, path: Path, own_key: int) -> Conflict | None:
     try:
-        path.ask_heeded(own_key)
+        job.persistently(lambda: path.ask_heeded(own_key))
     except Conflict as refusal:
         return refusal
     except ReservationError as error:
@@ -52,14 +57,18 @@ def _refusal(job: Job, disk: Disk, path: Path, own_key: int) -> Conflict | None:
 def _register_anew(job: Job, disk: Disk, paths: Sequence[Path], me: Registrant) -> Snapshot:
     """Without the state file meanwhile: the guard would take this node for fenced."""
     forget(job, disk.device)
+    failure: FenceError | None = None
     try:
         for path in paths:
             job.say(Notice("registering-anew", {"disk": path.device.node, "own_key": me.key}))
             path.renew(me.key)
-    finally:
-        after = _reading(job, disk)
-        if after and me.key in after.keys:
-            save(job, disk.device, me)
+    except FenceError as error:
+        failure = error
+    after = _reading(job, disk)
+    if after and me.key in after.keys:
+        save(job, disk.device, me)
+    if failure:
+        raise failure
     if not after or me.key not in after.keys:
         raise not_as_asked("key-vanished", after or job.persistently(disk.snapshot), own_key=me.key)
     return after
