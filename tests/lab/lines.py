@@ -94,7 +94,7 @@ class Lines:
                     if not data:  # the kernel is gone, its keeper still clears up
                         selector.unregister(each)
                     *lines, partial[each] = (partial[each] + data).split(b"\n")
-                    # A service that has just opened its terminal has what it is nudged by echoed, with a carriage return.
+                    # While a service has not set its terminal yet, that echoes what it is nudged by: \r\n.
                     for text in filter(bytes.strip, lines):
                         self._take(key.data, json.loads(text))
 
