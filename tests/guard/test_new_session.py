@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tests.fencing.agent import WERO, key, run, succeed
 from tests.fencing.sessions import log_in_anew
 from tests.guard.node import allowed_seconds, end, said, seconds_until_its_end, start, wait_until
+from tests.lab import plugin
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
@@ -20,6 +21,7 @@ UNHEEDED = f"key 0x{ANOTHER:x} is registered, and the target refuses this node a
 SEVERAL_CHECKS_SECONDS = 3.0
 
 
+@plugin.newest
 def test_a_node_that_lio_lists_and_does_not_go_by_is_told_and_lives(mortal: Cluster) -> None:
     """It is shut out by mistake: a reset would help nobody, and 'on' does."""
     n1, n3 = mortal.n1, mortal.n3

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import sys
+import threading
 import time
 from functools import cache
 from pathlib import Path
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SESSIONS = Path("/sys/class/iscsi_session")
+DAEMON_SOCKET = "@ISCSIADM_ABSTRACT_NAMESPACE"
 DEADLINE_SECONDS = 20.0
 SG_SCSI_RESET = 0x2284  # with argument 0 it resets nothing, but wakes whoever waits for the host
 
@@ -34,13 +37,24 @@ class NoDisk(Exception):
 def log_in(nodes: Sequence[str] = layout.NODES, portal: str = "") -> None:
     """Log in to all targets of these nodes, at this address or else at each node's own, and wait for the disks."""
     _write_records(nodes, portal)
-    subprocess.run(["iscsid"], check=True)
+    _start_daemon()
     done = subprocess.run(["iscsiadm", "-m", "node", "--login"], check=False, capture_output=True, text=True)
     deadline = time.monotonic() + DEADLINE_SECONDS
     said = f"{done.stdout}{done.stderr}"
     for node in nodes:
         for lun in layout.LUNS:
             wait_for(node, lun, deadline, said)
+
+
+def _start_daemon() -> None:
+    """What it says, and its end, go to the guest's console: without it no connection comes back."""
+    daemon = subprocess.Popen(["iscsid", "--foreground"], stdin=subprocess.DEVNULL, start_new_session=True)
+    threading.Thread(target=lambda: print(f"iscsid has ended: {daemon.wait()}", file=sys.stderr, flush=True)).start()
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while DAEMON_SOCKET not in Path("/proc/net/unix").read_text():
+        if time.monotonic() > deadline:
+            raise TimeoutError("iscsid does not listen")
+        time.sleep(0.01)
 
 
 def wait_for(node: str, lun: str, deadline: float, said: str = "") -> None:
