@@ -12,6 +12,7 @@ from fence_pr.storage import pr_ioctl
 from fence_pr.storage.device import MULTIPATH, SCSI, Device
 from fence_pr.storage.open import open_disk
 from fence_pr.storage.scsi_disk import ScsiDisk
+from tests.model.target import ModelDisk
 from tests.model.unit import FORMER
 from tests.model.world import World, problems, warnings
 from tests.unit import fake_ioctl
@@ -310,8 +311,13 @@ def test_who_holds_a_moment_later_reserves_again(tmp_path: Path) -> None:
     assert (last.type, last.holder, world.members(2)) == (3, "n1", {"n1", "n2"})
 
 
-def test_whether_it_is_heeded_is_asked_again_where_the_answer_was_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("paths", [1, 2])
+def test_whether_it_is_heeded_is_asked_again_where_the_answer_was_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: int
+) -> None:
+    """But for a path that has gone nobody waits where there is another one."""
     world = forgotten(tmp_path)
+    monkeypatch.setattr(ModelDisk, "live_paths", lambda _: paths)
     lost = [PathFailure("/dev/sdx", "release", 0x10000)]
 
     def once(command: Command) -> None:
@@ -321,7 +327,8 @@ def test_whether_it_is_heeded_is_asked_again_where_the_answer_was_lost(tmp_path:
     world.faults[2] = once
     assert world.run("n1", "on", "n1").ok
     assert not lost
-    assert world.targets[-1].can_write("n1")
+    assert world.targets[-1].can_write("n1") == (paths == 1)
+    assert any(world.nodes["n1"].slept) == (paths == 1)
 
 
 def test_a_question_that_fails_keeps_nobody_from_anything(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ def renewed(job: Job, disk: Disk, snapshot: Snapshot, me: Registrant) -> Snapsho
 
 def _refusal(job: Job, disk: Disk, path: Path, own_key: int) -> Conflict | None:
     try:
-        job.persistently(lambda: path.ask_heeded(own_key))
+        # A path that goes where another is left is a dead one, as everywhere; nobody waits for it.
+        job.persistently(lambda: path.ask_heeded(own_key), only_of_target=disk.live_paths() > 1)
     except Conflict as refusal:
         return refusal
     except ReservationError as error:
