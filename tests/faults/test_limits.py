@@ -24,7 +24,8 @@ LIMIT_SECONDS = 60
 EACH_DISK, OTHERS = 2, 16
 TOO_FEW_FILES = 12
 
-# Long: in a guest that has served many other tests the iSCSI daemon of a node was gone once when these LUNs went.
+# Long: in a guest that had served many other tests the iSCSI daemon was gone when these LUNs went; nobody knows why.
+# At least 65 MiB of memory were left each time that was looked at. How the daemon ends is in the guest's console.log.
 pytestmark = [pytest.mark.long, pytest.mark.promise(6)]
 
 
@@ -81,11 +82,14 @@ def as_many_disks_as_can_be_shared(disks: ManyDisks) -> None:
 
 
 def told(action: str, end: dict[str, Any], code: int = 0) -> None:
-    """The call has ended so, and took no more threads and descriptors than there are disks."""
+    """The call has ended so, and took no more threads and descriptors than there are disks.
+
+    How many are open is looked at every few milliseconds: they may have been more than was seen.
+    """
     print(f"{action}: {end['seconds']:.1f} s, {end['tasks']} processes and threads, {end['files']} descriptors")
     assert (end["returncode"], end["stderr"]) == (code, ""), end
     assert end["tasks"] <= EACH_DISK * LUNS + OTHERS
-    assert LUNS <= end["files"] <= EACH_DISK * LUNS + OTHERS
+    assert LUNS // 2 <= end["files"] <= EACH_DISK * LUNS + OTHERS
 
 
 def few_processes(disks: ManyDisks) -> None:
