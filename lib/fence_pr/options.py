@@ -113,8 +113,9 @@ def from_stdin(data: bytes) -> Options:
             unknown.append(name)
     if "action" not in given and unknown:
         # Without an action line the call would fence. A misspelt one must not.
-        near = _nearest(unknown[0], known)
-        raise UsageError("option-unknown-without-action", option=unknown[0], near=near, default=FENCING_ACTION)
+        near, delay = _nearest(unknown[0], known), float(checked(known["delay"], given.get("delay", "0")))
+        code = "option-unknown-without-action"
+        raise UsageError(code, option=unknown[0], near=near, default=FENCING_ACTION, delay=delay)
     warnings = [
         Notice("option-unknown", {"option": name, "near": _nearest(name, known)}) for name in unknown[:_MOST_WARNINGS]
     ]

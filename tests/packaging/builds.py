@@ -21,7 +21,7 @@ DROPPED = "dropped"
 OLDER = "0.0.1"
 RPM = f"rpm/RPMS/noarch/{PACKAGE}-[0-9]*.rpm"
 # What no build needs.
-LEFT_OUT = ("tests", "test-logs", "metadata")
+LEFT_OUT = ("tests", "test-logs")
 
 
 def version() -> str:

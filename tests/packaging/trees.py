@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -33,6 +34,8 @@ TOOLS = (
     "rpmlint",
     "semodule-utils",
 )
+# What fence-agents' own checks call.
+CHECKS = ("gawk", "libxml2-utils", "make", "python3", "time", "xsltproc")
 # What shows a page to a person.
 BROWSER = ("chromium", "fonts-dejavu-core")
 INSTALL = """\
@@ -52,6 +55,24 @@ def clean() -> Path:
 def tools() -> Path:
     """The tree with what builds and judges packages; raises LabUnavailable."""
     return _tree("package-tools", TOOLS, PACKAGERS_SUITE)
+
+
+def checks() -> Path:
+    """The tree with what fence-agents' checks call; raises LabUnavailable."""
+    return _tree("fence-agents-checks", CHECKS, PACKAGERS_SUITE)
+
+
+def fence_agents() -> Path:
+    """The source of fence-agents, unpacked, from Debian's archive; raises LabUnavailable."""
+    return cache.fill("fence-agents-source", repr((1, PACKAGERS_SUITE)), _unpack_fence_agents)
+
+
+def _unpack_fence_agents(folder: Path) -> None:
+    packages.check_machine()
+    with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
+        archive = packages.Suite(PACKAGERS_SUITE, Path(scratch) / "apt", "deb-src").download_source("fence-agents")
+        command = ["tar", "-x", "-C", str(folder), "--strip-components=1", "--no-same-owner", "-f", str(archive)]
+        subprocess.run(command, check=True, capture_output=True)
 
 
 def browser() -> Path:
