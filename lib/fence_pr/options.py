@@ -113,9 +113,12 @@ def from_stdin(data: bytes) -> Options:
             unknown.append(name)
     if "action" not in given and unknown:
         # Without an action line the call would fence. A misspelt one must not.
-        near, delay = _nearest(unknown[0], known), float(checked(known["delay"], given.get("delay", "0")))
-        code = "option-unknown-without-action"
-        raise UsageError(code, option=unknown[0], near=near, default=FENCING_ACTION, delay=delay)
+        near = _nearest(unknown[0], known)
+        fields = {"option": unknown[0], "near": near, "default": FENCING_ACTION}
+        if near != "action":
+            # Meant as 'off', as it seems, for which the delay holds.
+            fields["delay"] = checked(known["delay"], given.get("delay", "0"))
+        raise UsageError("option-unknown-without-action", **fields)
     warnings = [
         Notice("option-unknown", {"option": name, "near": _nearest(name, known)}) for name in unknown[:_MOST_WARNINGS]
     ]

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.packaging import builds
-from tests.packaging.installed import AGENT, GUARD, LIBRARY, REMEMBERED, TOOL, check_programs, contents, files, uncompiled
+from tests.packaging.installed import (
+    AGENT,
+    GUARD,
+    LIBRARY,
+    REMEMBERED,
+    TOOL,
+    check_programs,
+    contents,
+    files,
+    uncompiled,
+)
 from tests.packaging.test_debian import inside
 
 if TYPE_CHECKING:

@@ -198,7 +198,9 @@ def test_what_cannot_be_read_is_never_well_to_a_person_and_a_reset_only_if_asked
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
 @pytest.mark.parametrize("what", ["folder", "state file", "device", "disk"])
-@pytest.mark.parametrize("arguments", [(PERSON,), (DAEMON,), (DAEMON, "--unreadable=log"), (DAEMON, "--unreadable=stop")])
+@pytest.mark.parametrize(
+    "arguments", [(PERSON,), (DAEMON,), (DAEMON, "--unreadable=log"), (DAEMON, "--unreadable=stop")]
+)
 def test_what_this_process_may_not_ask_is_never_well(
     disks: Disks, folder: str, monkeypatch: pytest.MonkeyPatch, number: int, what: str, arguments: tuple[str, ...]
 ) -> None:

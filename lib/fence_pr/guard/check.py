@@ -6,7 +6,7 @@ import os
 import time
 
 from .. import child, files, state_file
-from ..errors import FenceError, NotPermitted, Notice
+from ..errors import FenceError, Notice, NotPermitted
 from ..log import FAILURE, STEP
 from ..parallel import Patience, in_time, on_each
 from ..storage import device
