@@ -34,6 +34,8 @@ TOOLS = (
     "rpmlint",
     "semodule-utils",
 )
+# A policy that confines Pacemaker, and what changes and searches it.
+SELINUX = ("checkpolicy", "make", "selinux-policy-default", "semodule-utils", "setools")
 # What fence-agents' own checks call.
 CHECKS = ("gawk", "libxml2-utils", "make", "python3", "time", "xsltproc")
 # What shows a page to a person.
@@ -55,6 +57,11 @@ def clean() -> Path:
 def tools() -> Path:
     """The tree with what builds and judges packages; raises LabUnavailable."""
     return _tree("package-tools", TOOLS, PACKAGERS_SUITE)
+
+
+def selinux() -> Path:
+    """The tree with Debian's policy for SELinux and its tools; raises LabUnavailable."""
+    return _tree("selinux", SELINUX)
 
 
 def checks() -> Path:
