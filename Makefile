@@ -51,8 +51,7 @@ stale = $(filter-out $(sources:lib/%=$(DESTDIR)$(libdir)/%),$(wildcard $(modules
 stale_rooms = $(filter-out $(rooms:%=$(DESTDIR)$(libdir)/%/),$(wildcard $(modules)/*/ $(modules)/*/*/))
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint demo proof load premises nemesis cluster conformance install install-files uninstall selinux \
-	dist documents captures clean
+.PHONY: help test unit lint demo proof load premises nemesis cluster conformance install install-files uninstall selinux dist documents captures clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -114,7 +113,7 @@ uninstall: ## take away what install brought
 		$(DESTDIR)$(docdir) $(DESTDIR)$(licensedir) $(DESTDIR)$(schemadir)/watchdog.d $(DESTDIR)$(schemadir) \
 		$(DESTDIR)$(selinuxdir) $(DESTDIR)$(patsubst %/,%,$(dir $(selinuxdir))) 2>/dev/null || true
 
-selinux: ## the policy module for domains that may not open disks (needs checkmodule and semodule_package)
+selinux: ## the policy module for SELinux (needs checkmodule and semodule_package)
 	checkmodule -M -m -o $(policy:.pp=.mod) $(policy:.pp=.te)
 	semodule_package -o $(policy) -m $(policy:.pp=.mod) -f $(policy:.pp=.fc)
 	rm $(policy:.pp=.mod)
