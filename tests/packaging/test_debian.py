@@ -56,7 +56,7 @@ def test_lintian_has_nothing_to_say(workshop: Container, packages: Packages) -> 
     judge = ["lintian", "--display-info", "--display-experimental", "--pedantic", "--fail-on=pedantic"]
     done = workshop.run([*judge, "--allow-root", inside(workshop, packages.changes)], check=False)
     assert done.returncode == 0, done.stdout
-    assert done.stdout == ""
+    assert [line for line in done.stdout.splitlines() if not line.startswith("N: ")] == []
 
 
 def test_the_package_is_what_make_installs(workshop: Container, packages: Packages) -> None:
