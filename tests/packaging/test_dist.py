@@ -35,6 +35,7 @@ def test_two_archives_of_a_commit_are_the_same(tmp_path: Path) -> None:
     for setting in (["tar.umask", "077"], ["core.autocrlf", "false"], ["tar.tar.gz.command", "gzip -1"]):
         subprocess.run(["git", "config", *setting], cwd=other, check=True)
     archive = made(one)
+    assert archive[3:8] == bytes(5), "RFC 1952: no name, no time"
     assert made(one) == archive
     assert made(other, umask="077", TZ="Asia/Tokyo", LC_ALL="C", HOME=str(tmp_path)) == archive
 
