@@ -12,6 +12,7 @@ completionsdir ?= $(PREFIX)/share/bash-completion/completions
 tmpfilesdir ?= $(PREFIX)/lib/tmpfiles.d
 unitdir ?= $(PREFIX)/lib/systemd/system
 schemadir ?= $(PREFIX)/share/fence_pr_ioctl
+selinuxdir ?= $(PREFIX)/share/selinux/packages
 # The programs look for it beside the folder they are in.
 libdir = $(PREFIX)/lib/fence_pr_ioctl
 modules = $(DESTDIR)$(libdir)/fence_pr
@@ -25,6 +26,8 @@ $(call $(1),644,$(wildcard completion/*),$(completionsdir))
 $(call $(1),644,$(wildcard tmpfiles.d/*.conf),$(tmpfilesdir))
 $(call $(1),644,$(wildcard systemd/*.service systemd/*.timer),$(unitdir))
 $(call $(1),644,$(wildcard schema/*.json monitoring/*.yml monitoring/*.json),$(schemadir))
+$(call $(1),755,$(wildcard watchdog.d/*),$(schemadir)/watchdog.d)
+$(call $(1),644,$(if $(filter put,$(1)),$(wildcard $(policy)),$(policy)),$(selinuxdir))
 $(call $(1),644,$(wildcard *.md),$(docdir))
 $(call $(1),644,$(wildcard docs/*.md),$(docdir)/docs)
 $(call $(1),644,$(wildcard docs/pictures/*.svg),$(docdir)/docs/pictures)
@@ -33,9 +36,12 @@ $(call $(1),644,LICENSE,$(licensedir))
 endef
 put = $(if $(2),install -d $(DESTDIR)$(3) && install -m $(1) $(2) $(DESTDIR)$(3))
 drop = rm -f $(addprefix $(DESTDIR)$(3)/,$(notdir $(2)))
+# It is there once `make selinux` has made it.
+policy = selinux/fence_pr_ioctl.pp
 # The package and the packages in it, and every module.
 sources = $(wildcard lib/fence_pr/*.py lib/fence_pr/*/*.py lib/fence_pr/*/*/*.py)
 rooms = $(patsubst lib/%/,%,$(sort $(dir $(sources))))
+version = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' lib/fence_pr/__init__.py)
 define newline
 
 
@@ -45,7 +51,7 @@ stale = $(filter-out $(sources:lib/%=$(DESTDIR)$(libdir)/%),$(wildcard $(modules
 stale_rooms = $(filter-out $(rooms:%=$(DESTDIR)$(libdir)/%/),$(wildcard $(modules)/*/ $(modules)/*/*/))
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint demo proof load premises nemesis cluster conformance install install-files uninstall documents captures clean
+.PHONY: help test unit lint demo proof load premises nemesis cluster conformance install install-files uninstall selinux dist documents captures clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -96,13 +102,27 @@ install: install-files ## programs, modules with byte code, man pages, completio
 install-files: ## the same without byte code, for packagers whose tools compile Python themselves
 	rm -rf $(modules)/__pycache__ $(modules)/*/__pycache__ $(modules)/*/*/__pycache__ $(stale) $(stale_rooms)
 	$(call each,put)
-	$(if $(filter-out /usr/sbin,$(sbindir)),sed -i "s|=/usr/sbin/|=$(sbindir)/|" $(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(wildcard systemd/*.service))))
+	$(if $(filter-out /usr/sbin,$(sbindir)),sed -i "s|=/usr/sbin/|=$(sbindir)/|" \
+		$(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(wildcard systemd/*.service))) \
+		$(DESTDIR)$(schemadir)/watchdog.d/pr_fence_guard)
 
 uninstall: ## take away what install brought
 	$(call each,drop)
 	rm -rf $(DESTDIR)$(libdir)
-	rmdir $(DESTDIR)$(docdir)/docs/pictures $(DESTDIR)$(docdir)/docs/upstream $(DESTDIR)$(docdir)/docs $(DESTDIR)$(docdir) $(DESTDIR)$(licensedir) $(DESTDIR)$(schemadir) 2>/dev/null || true
+	rmdir $(DESTDIR)$(docdir)/docs/pictures $(DESTDIR)$(docdir)/docs/upstream $(DESTDIR)$(docdir)/docs \
+		$(DESTDIR)$(docdir) $(DESTDIR)$(licensedir) $(DESTDIR)$(schemadir)/watchdog.d $(DESTDIR)$(schemadir) \
+		$(DESTDIR)$(selinuxdir) $(DESTDIR)$(patsubst %/,%,$(dir $(selinuxdir))) 2>/dev/null || true
+
+selinux: ## the policy module for SELinux (needs checkmodule and semodule_package)
+	checkmodule -M -m -o $(policy:.pp=.mod) $(policy:.pp=.te)
+	semodule_package -o $(policy) -m $(policy:.pp=.mod) -f $(policy:.pp=.fc)
+	rm $(policy:.pp=.mod)
+
+# What git and gzip would take from their settings and from the clock is said here: two archives of a commit are the same.
+dist: ## the source archive of what is committed, here: fence_pr_ioctl-VERSION.tar.gz
+	git -c tar.umask=0022 archive --format=tar --prefix=fence_pr_ioctl-$(version)/ -o fence_pr_ioctl-$(version).tar HEAD
+	gzip -9 -n -f fence_pr_ioctl-$(version).tar
 
 clean: ## what tests and linters left here
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis test-logs
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis test-logs $(policy) fence_pr_ioctl-*.tar.gz
 	find . -name __pycache__ -prune -exec rm -rf {} +

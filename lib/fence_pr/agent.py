@@ -34,6 +34,8 @@ def main(arguments: list[str]) -> int:
         scribes = _scribe(chosen, "debug_file", anew=False), _scribe(chosen, "logfile", anew=True)
         messages = Log(chosen.verbosity(), chosen.flag("quiet"), chosen.flag("suppress_errors"), *scribes)
     except UsageError as error:
+        # As with the agents of fence-agents the delay comes first, also where what would be 'off' is then refused.
+        time.sleep(float(error.fields.get("delay", 0)))
         return _wrong_call(error)
     for warning in chosen.warnings:
         messages.write(log.STEP, str(warning))

@@ -114,7 +114,11 @@ def from_stdin(data: bytes) -> Options:
     if "action" not in given and unknown:
         # Without an action line the call would fence. A misspelt one must not.
         near = _nearest(unknown[0], known)
-        raise UsageError("option-unknown-without-action", option=unknown[0], near=near, default=FENCING_ACTION)
+        fields = {"option": unknown[0], "near": near, "default": FENCING_ACTION}
+        if near != "action":
+            # Meant as 'off', as it seems, for which the delay holds.
+            fields["delay"] = checked(known["delay"], given.get("delay", "0"))
+        raise UsageError("option-unknown-without-action", **fields)
     warnings = [
         Notice("option-unknown", {"option": name, "near": _nearest(name, known)}) for name in unknown[:_MOST_WARNINGS]
     ]

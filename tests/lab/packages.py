@@ -65,14 +65,14 @@ def mirror() -> str:
 class Suite:
     """One Debian suite, as a private apt sees it. All state lives in `scratch`."""
 
-    def __init__(self, name: str, scratch: Path) -> None:
-        """Fetch the package lists of the suite; raises LabUnavailable."""
+    def __init__(self, name: str, scratch: Path, kind: str = "deb") -> None:
+        """Fetch the package lists of the suite; raises LabUnavailable. kind: deb, or deb-src for sources alone."""
         self.name = name
         self._scratch = scratch
         for folder in ("none", "state/lists/partial", "cache/archives/partial"):
             (scratch / folder).mkdir(parents=True)
         (scratch / "status").touch()
-        (scratch / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror()} {name} main\n")
+        (scratch / "sources.list").write_text(f"{kind} [signed-by={KEYRING}] {mirror()} {name} main\n")
         (scratch / "apt.conf").write_text(self._configuration())
         self._run("apt-get", "update", "-qq", "--error-on=any")
 
@@ -82,6 +82,14 @@ class Suite:
         target.mkdir()
         self._run("apt-get", "download", "-qq", package, cwd=target)
         return next(target.glob("*.deb"))
+
+    def download_source(self, package: str) -> Path:
+        """Fetch the source of one package, without Debian's own part; the path of the archive."""
+        listed = self._run("apt-get", "source", "--print-uris", package).splitlines()
+        address, name, _, checksum = next(line for line in listed if ".orig.tar" in line).split()
+        target = self._scratch / name
+        self._run("/usr/lib/apt/apt-helper", "download-file", address.strip("'"), str(target), checksum)
+        return target
 
     def names(self, prefix: str) -> list[str]:
         """All packages whose names begin so."""

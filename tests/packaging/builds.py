@@ -19,8 +19,9 @@ MODULES = "lib/fence_pr"
 # The older version's own module and package, which an upgrade has to take away.
 DROPPED = "dropped"
 OLDER = "0.0.1"
+RPM = f"rpm/RPMS/noarch/{PACKAGE}-[0-9]*.rpm"
 # What no build needs.
-LEFT_OUT = ("tests", "test-logs", "metadata")
+LEFT_OUT = ("tests", "test-logs")
 
 
 def version() -> str:
@@ -45,6 +46,7 @@ class Packages(Binaries):
     source: Path
     changes: Path
     source_rpm: Path
+    policy_rpm: Path
 
 
 def build(container: Container) -> Packages:
@@ -59,8 +61,9 @@ def build(container: Container) -> Packages:
         source=source,
         deb=_only(folder, "*.deb"),
         changes=_only(folder, "*.changes"),
-        rpm=_only(folder, "rpm/RPMS/noarch/*.rpm"),
+        rpm=_only(folder, RPM),
         source_rpm=_only(folder, "rpm/SRPMS/*.rpm"),
+        policy_rpm=_only(folder, f"rpm/RPMS/noarch/{PACKAGE}-selinux-*.rpm"),
     )
 
 
@@ -68,7 +71,8 @@ def build_older(container: Container) -> Binaries:
     """Build an older version with more modules, by the commands of the documents, in a git repository of its own."""
     source = _source(container, OLDER)
     folder = source.parent
-    _commit(source)
+    commit(source)
+    _git(source, ["make", "-s", "dist"])
     for command in commands.run_by(PACKAGING):
         words = [word.replace("VERSION", OLDER) for word in command.words]
         if command.program == "git":
@@ -76,13 +80,13 @@ def build_older(container: Container) -> Binaries:
             continue
         more = _rpm_options(folder) if command.program == "rpmbuild" else []
         container.run([*words, *more], cwd=f"{EXCHANGE}/{folder.name}/{source.name}")
-    return Binaries(deb=_only(folder, "*.deb"), rpm=_only(folder, "rpm/RPMS/noarch/*.rpm"))
+    return Binaries(deb=_only(folder, "*.deb"), rpm=_only(folder, RPM))
 
 
 def _source(container: Container, wanted: str) -> Path:
     folder = container.exchange / wanted
     source = folder / f"fence_pr_ioctl-{wanted}"
-    _copy(source)
+    copy(source)
     if wanted != version():
         _make_older(source, wanted)
     # rpm's own scripts are written for distributions where sh is bash.
@@ -95,7 +99,8 @@ def _rpm_options(folder: Path) -> list[str]:
     return ["--nodeps", "--define", f"_topdir {EXCHANGE}/{folder.name}/rpm"]
 
 
-def _commit(source: Path) -> None:
+def commit(source: Path) -> None:
+    """Make a copy of the project a git repository with one commit."""
     assert not (source / ".git").exists(), "this is for a repository of its own"
     person = (["config", "user.name", "test"], ["config", "user.email", "test@example.org"])
     for words in (["init", "--quiet"], *person, ["add", "--all"], ["commit", "--quiet", "--message=all"]):
@@ -113,7 +118,8 @@ def _only(folder: Path, pattern: str) -> Path:
     return found
 
 
-def _copy(target: Path) -> None:
+def copy(target: Path) -> None:
+    """Copy of the project what builds need, into a new folder."""
     target.mkdir(parents=True)
     for path in PROJECT.iterdir():
         if path.is_dir() and not path.name.startswith((".", *LEFT_OUT)):

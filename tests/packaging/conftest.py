@@ -9,6 +9,7 @@ import pytest
 from tests.lab.plugin import or_not_covered
 from tests.packaging import builds, trees
 from tests.packaging.container import Container
+from tests.packaging.selinux import make_policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,3 +55,11 @@ def rpm_machine(exchange: Path) -> Iterator[Container]:
     """A new machine with rpm and without the agent."""
     with or_not_covered(lambda: Container(trees.tools(), exchange)) as container:
         yield container
+
+
+@pytest.fixture(scope="session")
+def policies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    """A machine with Debian's policy for SELinux, without the project's module and with it."""
+    with or_not_covered(lambda: Container(trees.selinux(), tmp_path_factory.mktemp("policies"))) as machine:
+        make_policies(machine)
+        yield machine

@@ -22,7 +22,7 @@ LIBRARY = "/usr/lib/fence_pr_ioctl"
 STATE = "/run/fence_pr_ioctl"
 REMEMBERED = "/var/lib/fence_pr_ioctl"
 # What package managers and the programs that they run write for themselves, and what is no machine's own.
-BOOKKEEPING = ("/var/lib/dpkg", "/root/.rpmdb", "/var/log", "/var/cache", "/tmp")
+BOOKKEEPING = ("/var/lib/dpkg", "/var/lib/rpm", "/var/log", "/var/cache", "/tmp")
 MOUNTED = ("/proc", "/dev", "/exchange")
 
 

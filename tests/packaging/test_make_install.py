@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import subprocess
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ EXPECTED = {
     },
     "usr/share/fence_pr_ioctl/pr_fence.dashboard.json": "monitoring/pr_fence.dashboard.json",
     "usr/share/fence_pr_ioctl/pr_fence.rules.yml": "monitoring/pr_fence.rules.yml",
+    "usr/share/fence_pr_ioctl/watchdog.d/pr_fence_guard": "watchdog.d/pr_fence_guard",
     "usr/share/man/man8/fence_pr_ioctl.8": "man/fence_pr_ioctl.8",
     "usr/share/man/man8/pr_fence_guard.8": "man/pr_fence_guard.8",
     "usr/share/man/man8/pr_fence.8": "man/pr_fence.8",
@@ -69,7 +71,7 @@ def test_everything_is_installed_for_all_users(tmp_path: Path) -> None:
     make(tmp_path, "install")
     found = contents(tmp_path)
     for name, source in EXPECTED.items():
-        mode = EXECUTABLE if "sbin" in name else PLAIN
+        mode = EXECUTABLE if "/sbin/" in name or "/watchdog.d/" in name else PLAIN
         assert found.pop(name) == (mode, (PROJECT / source).read_bytes()), name
     modules = {name: found.pop(f"usr/lib/fence_pr_ioctl/{name}.py") for name in MODULES}
     assert modules == {name: (PLAIN, (PROJECT / f"lib/{name}.py").read_bytes()) for name in MODULES}
@@ -138,15 +140,40 @@ def test_it_runs_where_it_is(tmp_path: Path) -> None:
         assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == f"{program} {version()}\n"
 
 
-def test_the_unit_starts_the_guard_where_it_is(tmp_path: Path) -> None:
+def test_units_and_the_watchdogs_script_start_the_guard_where_it_is(tmp_path: Path) -> None:
     for prefix in ("/usr", "/usr/local"):
         make(tmp_path, "install", f"PREFIX={prefix}")
         unit = (tmp_path / f"{prefix[1:]}/lib/systemd/system/pr_fence_guard.service").read_text()
         (start,) = re.findall("^ExecStart=(.*)$", unit, re.MULTILINE)
         assert start.split()[0] == f"{prefix}/sbin/pr_fence_guard"
         assert re.findall("^EnvironmentFile=-(/[a-z]*)/", unit, re.MULTILINE) == ["/etc", "/etc"]
+        script = (tmp_path / f"{prefix[1:]}/share/fence_pr_ioctl/watchdog.d/pr_fence_guard").read_text()
+        assert f"\nguard={prefix}/sbin/pr_fence_guard\n" in script
         metrics = (tmp_path / f"{prefix[1:]}/lib/systemd/system/pr_fence_metrics.service").read_text()
         assert f"\nExecStart={prefix}/sbin/pr_fence metrics " in metrics
+
+
+@pytest.mark.parametrize(("guard", "code"), [("exit 7", 7), ("exit 0", 0), (None, 0)])
+def test_the_watchdogs_script_says_what_the_guard_says(tmp_path: Path, guard: str | None, code: int) -> None:
+    """Where the package is gone, and the script is not, that must not reset the machine."""
+    make(tmp_path, "install-files", f"sbindir={tmp_path}/sbin")
+    (tmp_path / "sbin").mkdir()
+    (tmp_path / "sbin/pr_fence_guard_other").touch()
+    if guard:
+        (tmp_path / "sbin/pr_fence_guard").write_text(f'#!/bin/sh\n[ "$*" = "test it" ] && {guard}\n')
+        (tmp_path / "sbin/pr_fence_guard").chmod(0o755)
+    script = tmp_path / "usr/share/fence_pr_ioctl/watchdog.d/pr_fence_guard"
+    assert subprocess.run([script, "test", "it"], check=False).returncode == code
+
+
+def test_the_watchdogs_script_calls_nothing_well_that_it_may_not_ask(tmp_path: Path) -> None:
+    make(tmp_path, "install-files", f"sbindir={tmp_path}/sbin")
+    script = tmp_path / "usr/share/fence_pr_ioctl/watchdog.d/pr_fence_guard"
+    done = subprocess.run([script, "test"], check=False, capture_output=True, text=True)
+    assert (done.returncode, "sbin" in done.stderr) == (errno.EACCES, True), "the folder cannot be listed"
+    (tmp_path / "sbin").mkdir()
+    (tmp_path / "sbin/pr_fence_guard").touch(mode=0o644)
+    assert subprocess.run([script, "test"], check=False, capture_output=True).returncode == 126
 
 
 def test_the_folders_at_boot_are_the_agents() -> None:

@@ -146,6 +146,16 @@ def test_a_call_without_an_action_line_fences(corosync: str) -> None:
     assert ended.seconds >= 0.5
 
 
+def test_what_would_be_off_waits_before_it_is_refused_as_other_agents_do() -> None:
+    """fence-agents' own check calls so: a login, which no option here is, and no action."""
+    arguments = b"login=test\n passwd=test\n ipaddr=test\n port=1\n managed=1\n"
+    ended = agent(stdin=b"delay=0.7\n " + arguments)
+    assert (ended.code, "unknown option 'login'" in ended.err) == (1, True), ended
+    assert ended.seconds >= 0.7
+    assert agent(stdin=arguments).seconds < 0.7
+    assert "option 'delay'" in agent(stdin=b"delay=soon\n " + arguments).err
+
+
 def test_off_waits_as_long_as_the_delay_says_and_no_second_more(corosync: str) -> None:
     ended = agent(stdin=call(corosync, "action=off", "plug=n2", f"devices={GONE}", "delay=1"))
     assert (ended.code, ended.err) == (1, f"Failed: {GONE}: {NOT_THERE}\n")

@@ -273,3 +273,8 @@ def test_a_machine_is_looked_at(tmp_path: Path) -> None:
         True, True, (f"{folder}/guard",), "/etc/dlm/dlm.conf",
         (("/etc/multipath.conf", "file"), ("/etc/multipath/conf.d/mine.conf", "0x77")), "/etc/lvm/lvm.conf",
     )  # fmt: skip
+    modules = tmp_path / "var/lib/selinux/targeted/active/modules"
+    (modules / "100/base").mkdir(parents=True)
+    assert doctor_machine.look(str(tmp_path)).enforcing
+    (modules / "200/fence_pr_ioctl").mkdir(parents=True)
+    assert not doctor_machine.look(str(tmp_path)).enforcing, "with the policy module nothing is kept from the disks"

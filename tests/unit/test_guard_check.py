@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,14 +20,12 @@ from fence_pr.storage.device import SCSI, Device
 from fence_pr.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fence_pr.errors import Notice
 
 OWN, OTHER, LVM = 0x2A, 0x2B, 0x1000000000000001
 A, B = "naa.a", "naa.b"
 HERE, GONE, CLEARED = Snapshot(1, (OWN, OTHER), 3, 0), Snapshot(1, (OTHER,), 3, 0), Snapshot(1, (), 0, 0)
-OK, UNREADABLE, REBOOT = 0, 5, 254
+OK, UNREADABLE, REFUSED, REBOOT = 0, 5, 13, 254
 DAEMON, PERSON = "test", "--check"
 
 
@@ -167,27 +166,23 @@ def test_an_on_that_comes_after_a_loss_while_the_check_asks_is_no_fencing(
     assert Checked(disks, folder, DAEMON).code == REBOOT
 
 
-@pytest.mark.parametrize("what", ["gone", "not permitted", "fails", "state file", "folder"])
+@pytest.mark.parametrize("what", ["gone", "fails", "state file", "folder"])
 def test_what_cannot_be_read_is_never_well_to_a_person_and_a_reset_only_if_asked_for(
     disks: Disks, folder: str, what: str
 ) -> None:
     """The watchdog daemon resets the machine for anything but 0."""
     words = {
         "gone": "no disk with this WWID",  # it may have left the cluster on purpose; its state file has not
-        "not permitted": "permi",
         "fails": "read keys: ",
-        "state file": "Is a directory" if os.geteuid() == 0 else "Permission denied",
+        "state file": "is damaged",
         "folder": "not watched before 'on' has run here again",
     }[what]
     if what == "gone":
         del disks.snapshots[A]
-    elif what == "not permitted":
-        disks.snapshots[A] = NotPermitted("/dev/sda", "read keys", -1)
     elif what == "fails":
         disks.snapshots[A] = DeviceFailure("/dev/sda", "read keys", 2)
     elif what == "state file":
-        os.unlink(f"{folder}/{A}")
-        os.mkdir(f"{folder}/{A}")
+        (Path(folder) / A).write_text("cut off")
     else:
         folder = f"{folder}/{A}"  # not a folder: nobody can list it
     for arguments, code in (
@@ -202,16 +197,44 @@ def test_what_cannot_be_read_is_never_well_to_a_person_and_a_reset_only_if_asked
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
-def test_a_folder_that_may_not_be_read_is_never_well(
-    disks: Disks, folder: str, monkeypatch: pytest.MonkeyPatch, number: int
+@pytest.mark.parametrize("what", ["folder", "state file", "device", "disk"])
+@pytest.mark.parametrize(
+    "arguments", [(PERSON,), (DAEMON,), (DAEMON, "--unreadable=log"), (DAEMON, "--unreadable=stop")]
+)
+def test_what_this_process_may_not_ask_is_never_well(
+    disks: Disks, folder: str, monkeypatch: pytest.MonkeyPatch, number: int, what: str, arguments: tuple[str, ...]
 ) -> None:
+    """Confined by SELinux the guard would be silently inert; the watchdog daemon tells what 13 means."""
+
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number), folder)
 
-    monkeypatch.setattr(os, "listdir", refuse)
-    done = Checked(disks, folder, PERSON)
-    assert done.code == UNREADABLE
-    assert os.strerror(number) in done.said[0]
+    def not_found(name: str) -> None:
+        try:
+            refuse()
+        except OSError as error:
+            raise DeviceRefused("device-unreadable", name, answer=os.strerror(number)) from error
+
+    if what == "folder":
+        monkeypatch.setattr(os, "listdir", refuse)
+    elif what == "state file":
+        monkeypatch.setattr(state_file, "load", refuse)
+    elif what == "device":
+        monkeypatch.setattr(disks, "locate", not_found)
+    else:
+        disks.snapshots[A] = NotPermitted("/dev/sda", "read keys", -number)
+    done = Checked(disks, folder, *arguments)
+    assert done.code == REFUSED
+    assert any(words in text for text in done.said for words in (os.strerror(number), "not permitted")), done.said
+
+
+def test_a_process_to_which_disks_are_not_shown_is_never_well(
+    disks: Disks, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del disks.snapshots[A]
+    assert Checked(disks, folder, DAEMON).code == OK
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert Checked(disks, folder, DAEMON).code == REFUSED
 
 
 def test_a_check_for_which_there_is_no_process_is_never_well(

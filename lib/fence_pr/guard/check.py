@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from .. import child, files, state_file
-from ..errors import FenceError, Notice
+from ..errors import FenceError, Notice, NotPermitted
 from ..log import FAILURE, STEP
 from ..parallel import Patience, in_time, on_each
+from ..storage import device
 from ..storage.open import open_disk
 from .attached import locate
 from .loss import Loss
@@ -38,10 +40,13 @@ if TYPE_CHECKING:
 
     Found = tuple[str, str, dict[str, Any]]  # disk, verdict, why; plain values, which can pass from child to parent
 
-EXIT_OK, EXIT_UNREADABLE, EXIT_REBOOT = 0, 5, 254  # 5: EIO; 254: watchdog(8), reset without an orderly shutdown
+EXIT_OK, EXIT_UNREADABLE, EXIT_REFUSED = 0, 5, 13  # EIO and EACCES: the watchdog daemon says what these mean
+EXIT_REBOOT = 254  # watchdog(8): reset without an orderly shutdown
+# This process may not ask: nothing that it is told to do about disks that cannot be read makes that well.
+_REFUSED = "refused"
 _LIMIT_SECONDS = 4.0
 _PATH_SECONDS, _NEXUS_SECONDS, _DISK_SECONDS = 1.0, 0.5, 3.0
-_ORDER = (REGISTERED, UNREADABLE, UNPROTECTED, OTHERWISE, FENCED)
+_ORDER = (REGISTERED, UNREADABLE, _REFUSED, UNPROTECTED, OTHERWISE, FENCED)
 
 
 def check(settings: Settings, say: Callable[[int, Notice], None], folder: str = state_file.FOLDER) -> int:
@@ -52,7 +57,7 @@ def check(settings: Settings, say: Callable[[int, Notice], None], folder: str = 
     except OSError as error:
         identities = []
         say(FAILURE, Notice("not-watched", {"disk": folder, "answer": error.strerror}))
-        code = _react(settings, UNREADABLE, say)
+        code = _react(settings, _REFUSED if isinstance(error, PermissionError) else UNREADABLE, say)
     findings = _findings(settings, identities, folder) if identities else []
     for label, verdict, why in sorted(findings, key=lambda found: _ORDER.index(found[1])):
         say(STEP if verdict == REGISTERED else FAILURE, Notice.unpack(why).about(label))
@@ -61,6 +66,8 @@ def check(settings: Settings, say: Callable[[int, Notice], None], folder: str = 
 
 
 def _react(settings: Settings, verdict: str, say: Callable[[int, Notice], None]) -> int:
+    if verdict == _REFUSED:
+        return EXIT_REFUSED
     reaction = settings.policy.reaction(verdict)
     if verdict == UNREADABLE:
         # How long it has been so nobody knows here; the watchdog daemon has its own time for that, and resets.
@@ -79,7 +86,7 @@ def _findings(settings: Settings, identities: list[str], folder: str) -> list[Fo
         patience = Patience(now + _DISK_SECONDS)
         outcomes = on_each(lambda identity: _finding(settings, identity, folder, channel), identities, patience)
         return [
-            outcome if isinstance(outcome, tuple) else (identity, UNREADABLE, outcome.notice().pack())
+            outcome if isinstance(outcome, tuple) else (identity, _unread(outcome), outcome.notice().pack())
             for identity, outcome in zip(identities, outcomes)
         ]
 
@@ -90,6 +97,16 @@ def _findings(settings: Settings, identities: list[str], folder: str) -> list[Fo
     if ending.result is not None:
         return list(ending.result)
     return [(identity, UNREADABLE, _why_unfinished(ending).pack()) for identity in identities]
+
+
+def _unread(error: FenceError) -> str:
+    """The verdict on a disk whose reading ended so: could it not be read, or may this process not ask?"""
+    if isinstance(error, NotPermitted) or not os.access(f"{device.SYSTEM.sysfs}/class/block", os.R_OK | os.X_OK):
+        return _REFUSED
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, PermissionError):
+        cause = cause.__cause__
+    return _REFUSED if cause else UNREADABLE
 
 
 def _why_unfinished(ending: child.Ending) -> Notice:

@@ -57,8 +57,9 @@ OPTIONS = (
            "seconds"),
     Option("path_interval", SECONDS, "Time between two checks of all paths", 8, "", "10", "seconds"),
     Option("check", FLAG, "Check every disk once and exit: 0 all is well or its option says log, 5 a disk or the state"
-           " files cannot be read, 254 reboot. The watchdog daemon, which resets the machine for anything but 0, calls"
-           " with the word test instead of --check: then 5 comes only if the option unreadable says more than log", 9),
+           " files cannot be read, 13 this process may not read them, 254 reboot. The watchdog daemon, which resets the"
+           " machine for anything but 0, calls with the word test instead of --check: then 5 comes only if the option"
+           " unreadable says more than log", 9),
     Option("forget", STRING, "Watch a disk no more, until 'on' is run for it again, and exit; a path, a WWID, or what"
            " the guard calls the disk, which may be gone. The disk itself is left alone", 10, "", "", "disk"),
     Option("verbose", FLAG, "Say on standard error what is found, also when all is well", 51, "v"),

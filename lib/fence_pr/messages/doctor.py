@@ -132,14 +132,15 @@ FAILURES = {
     ),
     "guard-confined": (
         "SELinux keeps the guard from the disks where the watchdog daemon starts it: {path} is a link",
-        "put a small script there in place of the link, which calls pr_fence_guard --check",
+        "put a copy of /usr/share/fence_pr_ioctl/watchdog.d/pr_fence_guard there in place of the link, or install the"
+        " policy module",
         "The daemon's own domain may not open disks; a script there has another domain, by its label.",
         "SELinux is enforcing.",
         "",
     ),
     "dlm-confined": (
         "SELinux keeps the agent from the disks where dlm_controld calls it: {path} names it",
-        "let Pacemaker fence in its place (fence_all in dlm.conf left as it is), or add a policy module",
+        "install the policy module, or let Pacemaker fence in its place (without fence_all in dlm.conf)",
         "dlm_controld's domain may not open disks.",
         "SELinux is enforcing.",
         "",

@@ -21,6 +21,7 @@ _GUARD = "pr_fence_guard"
 _MULTIPATH = ("/etc/multipath.conf", "/etc/multipath/conf.d")
 _LVM = ("/etc/lvm/lvmlocal.conf", "/etc/lvm/lvm.conf")
 _WATCHDOG, _DLM = "/etc/watchdog.d", "/etc/dlm/dlm.conf"
+_POLICIES, _MODULE = "/var/lib/selinux", "fence_pr_ioctl"
 _KEY = "reservation_key"
 
 
@@ -28,7 +29,7 @@ class Machine(Record):
     """Its settings.
 
     guard           whether pr_fence_guard runs, or the watchdog daemon calls it
-    enforcing       whether SELinux enforces its policy
+    enforcing       whether SELinux enforces a policy without the module for this agent
     watchdog_links  links to the guard in the watchdog daemon's folder
     dlm             the file in which dlm_controld is told to use this agent, "" if it is not
     multipath_keys  (file, value) of each reservation_key that multipathd is given
@@ -47,12 +48,18 @@ def look(root: str = "") -> Machine:
     """This machine's. root: the folder that stands for / (tests)."""
     return Machine(
         guard_runs(f"{root}/proc") or _is_called(f"{root}{_WATCHDOG}"),
-        read_attribute(f"{root}/sys/fs/selinux/enforce").strip() == "1",
+        read_attribute(f"{root}/sys/fs/selinux/enforce").strip() == "1" and not _has_module(f"{root}{_POLICIES}"),
         tuple(_links(f"{root}{_WATCHDOG}")),
         _DLM if any("fence_pr_ioctl" in line for line in _settings(f"{root}{_DLM}")) else "",
         tuple((path, it) for path in _multipath_files(root) for it in _values(f"{root}{path}", _KEY)),
         next((path for path in _LVM if _values(f"{root}{path}", "pr_key")), ""),
     )
+
+
+def _has_module(folder: str) -> bool:
+    """Whether a policy has the module: each has a folder for each priority, and there one for each module."""
+    places = (f"{folder}/{policy}/active/modules" for policy in entries(folder))
+    return any(_MODULE in entries(f"{place}/{priority}") for place in places for priority in entries(place))
 
 
 def _is_called(folder: str) -> bool:
