@@ -116,7 +116,7 @@ class Suite:
             "Debug::NoLocking": "true",
         }
         lines = [f'{name} "{value}";' for name, value in settings.items()]
-        return "\n".join([*_machine_transport(), *lines, 'APT::Architectures { "amd64"; };', ""])
+        return "\n".join([*machine_transport(), *lines, 'APT::Architectures { "amd64"; };', ""])
 
 
 def make_merged(tree: Path) -> None:
@@ -148,7 +148,7 @@ def _drop_privilege_bits(tree: Path) -> None:
                 os.chmod(path, wanted)
 
 
-def _machine_transport() -> list[str]:
+def machine_transport() -> list[str]:
     """How this machine's apt reaches its mirror (proxies, certificates, time-outs)."""
     dump = _apt(["apt-config", "dump"], os.environ.copy())
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 SUITE = "bookworm"
 LIBRARIES, LOADER = "usr/lib/x86_64-linux-gnu", "ld-linux-x86-64.so.2"
+INTERPRETERS = "python3.*[0-9]"
 PACKAGES = (
     "base-files",
     "bash",
@@ -85,15 +85,27 @@ def write_byte_code(tree: Path, project: Path) -> None:
     Else each start of a program there, and each boot, compiles everything anew: that takes half as long again. Where
     this process may not write either, it stays so.
     """
-    interpreter = next(tree.glob("usr/bin/python3.*[0-9]"), None)
-    if interpreter is None:
-        return
-    libraries = tree / LIBRARIES
-    # As an ordinary program of this machine: with the loader and libraries of its own, in no container.
-    command: list[str | Path] = [libraries / LOADER, "--library-path", libraries, interpreter, "-S", "-m", "compileall"]
-    folders = [project / name for name in ("lib", "tests")]
-    environment = {**os.environ, "PYTHONHOME": str(tree / "usr")}
-    subprocess.run([*command, "-qq", *folders], check=False, env=environment, stdin=subprocess.DEVNULL)
+    if _has_python(tree):
+        folders = [str(project / name) for name in ("lib", "tests")]
+        run_python(tree, "-m", "compileall", "-qq", *folders, check=False)
+
+
+def run_python(tree: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+    """Run the tree's Python as an ordinary program of this machine, in no container.
+
+    With the loader and the libraries of the tree, found where they really are: /lib64/ld-linux-x86-64.so.2, the place
+    that programs name, is an absolute link in some trees, and would lead to this machine's, which fits no other libc.
+    """
+    libraries, programs = tree / LIBRARIES, tree / "usr/bin"
+    (interpreter,) = programs.glob(INTERPRETERS)
+    loader = [str(libraries / LOADER), "--library-path", str(libraries)]
+    environment = {"PYTHONHOME": str(tree / "usr"), "LC_ALL": "C.UTF-8"}
+    command = [*loader, str(interpreter), "-S", *arguments]
+    return subprocess.run(command, check=check, env=environment, stdin=subprocess.DEVNULL)
+
+
+def _has_python(tree: Path) -> bool:
+    return any(tree.glob(f"usr/bin/{INTERPRETERS}"))
 
 
 def build(tree: Path, suite: str, wanted: Sequence[str], alone: Sequence[str] = ()) -> None:
@@ -129,9 +141,6 @@ def _finish(tree: Path) -> None:
 
 def _compile_python(tree: Path) -> None:
     """Compile the tree's Python files with the tree's own Python: they start much faster."""
-    libraries = tree / "usr/lib/x86_64-linux-gnu"
-    loader = [str(tree / "lib64/ld-linux-x86-64.so.2"), "--library-path", str(libraries)]
-    compileall = ["-m", "compileall", "-q", "-s", str(tree), "-p", "/", "--invalidation-mode", "unchecked-hash"]
-    (stdlib,) = (tree / "usr/lib").glob("python3.*")
-    command = [*loader, str(tree / "usr/bin" / stdlib.name), "-S", *compileall, str(stdlib)]
-    subprocess.run(command, check=True, env={"PYTHONHOME": str(tree / "usr"), "LC_ALL": "C.UTF-8"})
+    (library,) = (tree / "usr/lib").glob("python3.*")
+    compileall = ("-m", "compileall", "-q", "-s", str(tree), "-p", "/", "--invalidation-mode", "unchecked-hash")
+    run_python(tree, *compileall, str(library))

@@ -44,6 +44,9 @@ for name in null zero full random urandom tty; do
     mount --bind "/dev/$name" "dev/$name"
 done
 ln -s /proc/self/fd dev/fd
+mkdir -m 1777 dev/shm dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
 mount --bind "$exchange" exchange
 echo ready
 read -r line || :
@@ -55,17 +58,19 @@ class Container:
 
     exchange  the folder outside that is EXCHANGE inside
     keep      what is done in the container stays in the tree
+    network   that of this machine, to fetch packages with, instead of none
     Raises LabUnavailable.
     """
 
-    def __init__(self, tree: Path, exchange: Path, *, keep: bool = False) -> None:
+    def __init__(self, tree: Path, exchange: Path, *, keep: bool = False, network: bool = False) -> None:
         need_root()
+        self._namespaces = ("ipc", "uts") if network else ("ipc", "uts", "net")
         self.exchange = exchange
         self._top = tempfile.mkdtemp(prefix="fence_pr_container-")
         arguments = [str(tree), self._top, str(exchange), "keep" if keep else "throw away"]
-        command = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
+        apart = [f"--{name}" for name in self._namespaces]
         self._holder = subprocess.Popen(
-            [*command, "sh", "-c", HOLD, "hold", *arguments],
+            ["unshare", "--mount", "--pid", *apart, "--fork", "--kill-child", "sh", "-c", HOLD, "hold", *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._holder.stdout
@@ -92,7 +97,7 @@ class Container:
     def _command(self, argv: Sequence[str], cwd: str) -> list[str]:
         namespaces = f"/proc/{self._holder.pid}/ns"
         enter = ["nsenter", f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid_for_children"]
-        enter += [f"--{name}={namespaces}/{name}" for name in ("net", "ipc", "uts")]
+        enter += [f"--{name}={namespaces}/{name}" for name in self._namespaces]
         chroot = ["chroot", f"{self._top}/root", "env", f"--chdir={cwd}"]
         return [*enter, *chroot, *argv]
 

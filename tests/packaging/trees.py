@@ -18,6 +18,8 @@ SUITE = "bookworm"
 ESSENTIAL = "?essential"
 # A machine of a user: nothing but what every Debian has, and what the agent's package depends on.
 CLEAN = ("python3", "systemd-standalone-tmpfiles")
+# A machine of a developer, before anything is tried on it.
+DEVELOPER = ("apt", "make", "python3")
 # A machine of a packager. man-db and groff-base judge the man page.
 TOOLS = (
     "build-essential",
@@ -41,9 +43,14 @@ dpkg --audit
 NO_SERVICES = "#!/bin/sh\nexit 101\n"
 
 
-def clean() -> Path:
+def clean(suite: str = SUITE) -> Path:
     """The tree of a machine that the agent can be installed on; raises LabUnavailable."""
-    return _tree("clean-root", CLEAN)
+    return _tree("clean-root", CLEAN, suite)
+
+
+def developer(suite: str) -> Path:
+    """The tree of a machine that has what README.md asks for before `make demo`; raises LabUnavailable."""
+    return _tree("developer", DEVELOPER, suite)
 
 
 def tools() -> Path:
@@ -56,18 +63,19 @@ def browser() -> Path:
     return _tree("browser", BROWSER)
 
 
-def _tree(name: str, wanted: Sequence[str]) -> Path:
+def _tree(name: str, wanted: Sequence[str], suite: str = SUITE) -> Path:
     need_root()
-    recipe = repr((1, SUITE, wanted, INSTALL, NO_SERVICES))
-    return cache.fill(name, recipe, lambda tree: _build(tree, wanted))
+    recipe = repr((1, suite, wanted, INSTALL, NO_SERVICES))
+    name = name if suite == SUITE else f"{name}-{suite}"
+    return cache.fill(name, recipe, lambda tree: _build(tree, wanted, suite))
 
 
-def _build(tree: Path, wanted: Sequence[str]) -> None:
+def _build(tree: Path, wanted: Sequence[str], name: str) -> None:
     packages.check_machine()
-    print(f"tests: a Debian {SUITE} with {', '.join(wanted)}", file=sys.stderr, flush=True)
+    print(f"tests: a Debian {name} with {', '.join(wanted)}", file=sys.stderr, flush=True)
     packages.make_merged(tree)
     with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
-        suite = packages.Suite(SUITE, Path(scratch) / "apt")
+        suite = packages.Suite(name, Path(scratch) / "apt")
         # dpkg and what it needs must be there before dpkg can install itself.
         packages.unpack(suite.download_closure([ESSENTIAL]), tree)
         debs = Path(scratch) / "debs"
