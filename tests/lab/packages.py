@@ -49,17 +49,24 @@ def check_machine() -> None:
 
 def mirror() -> str:
     """The address of the Debian mirror that this machine's apt uses; raises LabUnavailable."""
+    # Where nobody has run `apt-get update` yet, apt tells what is configured only without what it would know then.
+    found = _mirrors() or _mirrors("--no-release-info")
+    if not found:
+        raise LabUnavailable("no Debian mirror in the machine's apt configuration (/etc/apt/sources.list*)")
+    return max(found, key=lambda candidate: candidate[:2])[2]
+
+
+def _mirrors(*options: str) -> list[tuple[bool, bool, str]]:
+    """For each mirror: whether it calls itself Debian, whether it looks like it, its address."""
     fields = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(ORIGIN)"
-    listed = _apt(["apt-get", "indextargets", "--format", fields, "Created-By: Packages"], os.environ.copy())
+    command = ["apt-get", "indextargets", *options, "--format", fields, "Created-By: Packages"]
     found: list[tuple[bool, bool, str]] = []
-    for line in listed.splitlines():
+    for line in _apt(command, os.environ.copy()).splitlines():
         uri, release, component, origin = line.split("\t")
         if component == "main" and release in DEBIAN_SUITES and not uri.startswith("cdrom:"):
             # Other archives use Debian's suite names, too: take what calls itself Debian, else what looks like it.
             found.append((origin == "Debian", uri.rstrip("/").endswith("/debian"), uri))
-    if not found:
-        raise LabUnavailable("no Debian mirror in the machine's apt configuration (/etc/apt/sources.list*)")
-    return max(found, key=lambda candidate: candidate[:2])[2]
+    return found
 
 
 class Suite:

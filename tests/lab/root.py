@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SUITE = "bookworm"
 LIBRARIES, LOADER = "usr/lib/x86_64-linux-gnu", "ld-linux-x86-64.so.2"
 INTERPRETERS = "python3.*[0-9]"
+GUESTS = "the guests' programs"
 PACKAGES = (
     "base-files",
     "bash",
@@ -75,7 +76,7 @@ RECIPE = repr((1, SUITE, PACKAGES, packages.UNWANTED, LINKS, ACCOUNTS, MOUNT_POI
 
 def folder() -> Path:
     """The guests' root folder, made on first use; raises LabUnavailable."""
-    return cache.fill("root", RECIPE, lambda tree: build(tree, SUITE, PACKAGES))
+    return cache.fill("root", RECIPE, lambda tree: build(tree, SUITE, PACKAGES, what=f"{GUESTS} (about 80 MB)"))
 
 
 @once
@@ -108,10 +109,13 @@ def _has_python(tree: Path) -> bool:
     return any(tree.glob(f"usr/bin/{INTERPRETERS}"))
 
 
-def build(tree: Path, suite: str, wanted: Sequence[str], alone: Sequence[str] = ()) -> None:
-    """Fill `tree` with these packages of a suite and what they depend on, and with packages `alone`."""
+def build(tree: Path, suite: str, wanted: Sequence[str], alone: Sequence[str] = (), what: str = GUESTS) -> None:
+    """Fill `tree` with these packages of a suite and what they depend on, and with packages `alone`.
+
+    what: a word for people who wait for it
+    """
     packages.check_machine()
-    print(f"lab: the guests' programs, from Debian {suite} (about 80 MB)", file=sys.stderr, flush=True)
+    print(f"lab: {what}, from Debian {suite}", file=sys.stderr, flush=True)
     _make_skeleton(tree)
     with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
         debian = packages.Suite(suite, Path(scratch) / "apt")

@@ -82,7 +82,7 @@ class Container:
     def run(self, argv: Sequence[str], *, check: bool = True, cwd: str = "/") -> subprocess.CompletedProcess[str]:
         """Run a command to its end as root of the container; if `check`, raise CommandFailed unless it succeeds."""
         done = subprocess.run(
-            self._command(argv, cwd),
+            self.command(argv, cwd),
             check=False, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
         )  # fmt: skip
         if check and done.returncode:
@@ -92,9 +92,10 @@ class Container:
     def start(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a command there, with pipes for what it reads and says."""
         pipe = subprocess.PIPE
-        return subprocess.Popen(self._command(argv, "/"), env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=pipe)
+        return subprocess.Popen(self.command(argv, "/"), env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=pipe)
 
-    def _command(self, argv: Sequence[str], cwd: str) -> list[str]:
+    def command(self, argv: Sequence[str], cwd: str) -> list[str]:
+        """What runs argv in the container; the environment is the caller's."""
         namespaces = f"/proc/{self._holder.pid}/ns"
         enter = ["nsenter", f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid_for_children"]
         enter += [f"--{name}={namespaces}/{name}" for name in self._namespaces]
