@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.xdist_group("packages"), pytest.mark.slow]
 NAME = builds.PACKAGE
 # Debian's rpm knows of no package of Debian's, and warns of being used at all.
 RPM = ["rpm", "--force-debian", "--nodeps"]
+QUERY = ["rpm", "--query", "--package"]
 
 # Folders that every distribution with rpm has, and Debian has not.
 DISTRIBUTIONS_OWN = {"/usr/share/licenses"}
@@ -44,6 +45,31 @@ def test_the_package_is_what_make_installs(workshop: Container, packages: Packag
     ours = contents(folder / "rpm-made")
     assert len(ours) > 40
     assert contents(folder / "rpm-content") == ours
+
+
+@pytest.mark.parametrize(
+    ("distribution", "interpreter", "package"),
+    [
+        ("fedora 43", "/usr/bin/python3", "python3"),
+        ("rhel 9", "/usr/bin/python3", "python3"),
+        ("suse_version 1600", "/usr/bin/python3", "python3"),
+        # There python3 is 3.6.
+        ("rhel 8", "/usr/bin/python3.11", "python3.11"),
+        ("suse_version 1500", "/usr/bin/python3.11", "python311"),
+    ],
+)
+def test_the_programs_name_an_interpreter_that_the_distribution_has(
+    workshop: Container, packages: Packages, distribution: str, interpreter: str, package: str
+) -> None:
+    built = inside(workshop, builds.build_rpm(workshop, packages, distribution))
+    requires = workshop.run([*QUERY, "--requires", built]).stdout.splitlines()
+    assert [it for it in requires if it.startswith("python")] == [f"{package} >= 3.9"]
+    content = f"{built}.content"
+    workshop.run(["mkdir", content])
+    workshop.run(["sh", "-c", f"rpm2cpio {built} | cpio --quiet -id"], cwd=content)
+    for program in ("fence_pr_ioctl", "pr_fence", "pr_fence_guard"):
+        first = workshop.run(["head", "-n1", f"{content}/usr/sbin/{program}"]).stdout
+        assert first == f"#!{interpreter} -ISXutf8\n"
 
 
 def test_install_upgrade_erase(rpm_machine: Container, older: Binaries, packages: Packages) -> None:
