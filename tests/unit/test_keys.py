@@ -80,7 +80,7 @@ def without(patch: pytest.MonkeyPatch, how: str) -> None:
     """An interpreter without digests of its own, or one where they refuse."""
     for name in OWN_IMPLEMENTATIONS:
         refusing = types.SimpleNamespace(md5=refuses, sha256=refuses)
-        patch.setitem(sys.modules, name, None if how == "missing" else refusing)  # type: ignore[arg-type]
+        patch.setitem(sys.modules, name, None if how == "missing" else refusing)
 
 
 @pytest.mark.parametrize("how", ["there", "missing", "refusing"])
