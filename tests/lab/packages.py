@@ -72,9 +72,10 @@ def _mirrors(*options: str) -> list[tuple[bool, bool, str]]:
 class Suite:
     """One Debian suite, as a private apt sees it. All state lives in `scratch`."""
 
-    def __init__(self, name: str, scratch: Path) -> None:
+    def __init__(self, name: str, scratch: Path, architecture: str = "amd64") -> None:
         """Fetch the package lists of the suite; raises LabUnavailable."""
         self.name = name
+        self._architecture = architecture
         self._scratch = scratch
         for folder in ("none", "state/lists/partial", "cache/archives/partial"):
             (scratch / folder).mkdir(parents=True)
@@ -115,7 +116,7 @@ class Suite:
             # The machine's hooks (clean caches, notify daemons) are about the machine's packages.
             "Dir::Etc::parts": here / "none",
             "Dir::Etc::main": here / "none",
-            "APT::Architecture": "amd64",
+            "APT::Architecture": self._architecture,
             "APT::Sandbox::User": "root",
             "Acquire::Languages": "none",
             "Acquire::GzipIndexes": "true",
@@ -123,7 +124,8 @@ class Suite:
             "Debug::NoLocking": "true",
         }
         lines = [f'{name} "{value}";' for name, value in settings.items()]
-        return "\n".join([*machine_transport(), *lines, 'APT::Architectures { "amd64"; };', ""])
+        architectures = f'APT::Architectures {{ "{self._architecture}"; }};'
+        return "\n".join([*machine_transport(), *lines, architectures, ""])
 
 
 def make_merged(tree: Path) -> None:

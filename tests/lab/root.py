@@ -116,7 +116,7 @@ def build(tree: Path, suite: str, wanted: Sequence[str], alone: Sequence[str] = 
     """
     packages.check_machine()
     print(f"lab: {what}, from Debian {suite}", file=sys.stderr, flush=True)
-    _make_skeleton(tree)
+    make_skeleton(tree)
     with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
         debian = packages.Suite(suite, Path(scratch) / "apt")
         debs = debian.download_closure(wanted)
@@ -125,7 +125,8 @@ def build(tree: Path, suite: str, wanted: Sequence[str], alone: Sequence[str] = 
     _compile_python(tree)
 
 
-def _make_skeleton(tree: Path) -> None:
+def make_skeleton(tree: Path) -> None:
+    """Folders and links that every tree begins with."""
     packages.make_merged(tree)
     for name in MOUNT_POINTS:
         (tree / name).mkdir(parents=True, exist_ok=True)

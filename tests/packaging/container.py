@@ -96,11 +96,14 @@ class Container:
 
     def command(self, argv: Sequence[str], cwd: str) -> list[str]:
         """What runs argv in the container; the environment is the caller's."""
+        return [*self.entered(), "env", f"--chdir={cwd}", *argv]
+
+    def entered(self) -> list[str]:
+        """What runs the words that follow in the container, without a folder to run in."""
         namespaces = f"/proc/{self._holder.pid}/ns"
         enter = ["nsenter", f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid_for_children"]
         enter += [f"--{name}={namespaces}/{name}" for name in self._namespaces]
-        chroot = ["chroot", f"{self._top}/root", "env", f"--chdir={cwd}"]
-        return [*enter, *chroot, *argv]
+        return [*enter, "chroot", f"{self._top}/root"]
 
     def stop(self) -> None:
         """End everything in the container and forget what was done."""

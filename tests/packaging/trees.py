@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -41,6 +42,8 @@ UNPACKED = (
     "tar",
     "util-linux",
 )
+# What unit tests need where nothing but Python runs.
+FOREIGN = ("base-files", "dash", "python3")
 # A machine of a packager. man-db and groff-base judge the man page.
 TOOLS = (
     "build-essential",
@@ -78,6 +81,27 @@ def unpacked(suite: str) -> Path:
     """The same, but nothing is installed, only unpacked, which takes a third as long; raises LabUnavailable."""
     recipe = repr((1, root.RECIPE, suite, UNPACKED))
     return cache.fill(f"unpacked-{suite}", recipe, lambda tree: root.build(tree, suite, UNPACKED, what="a machine"))
+
+
+def foreign(debian: str, processor: str) -> Path:
+    """The tree of another architecture, by Debian's name, with Python and what runs it here, by qemu's name for it.
+
+    Raises LabUnavailable.
+    """
+
+    def build(tree: Path) -> None:
+        packages.check_machine()
+        print(f"tests: Debian {SUITE}'s Python for {debian}, and qemu (60 MB)", file=sys.stderr, flush=True)
+        root.make_skeleton(tree)
+        with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
+            there, here = (packages.Suite(SUITE, Path(scratch) / it, it) for it in (debian, "amd64"))
+            packages.unpack(there.download_closure(FOREIGN), tree)
+            (Path(scratch) / "qemu").mkdir()
+            packages.unpack([here.download("qemu-user-static")], Path(scratch) / "qemu")
+            name = f"usr/bin/qemu-{processor}-static"
+            shutil.copy(Path(scratch) / "qemu" / name, tree / name)
+
+    return cache.fill(f"foreign-{debian}", repr((1, root.RECIPE, debian, FOREIGN)), build)
 
 
 def tools() -> Path:
