@@ -49,6 +49,8 @@ mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 mount --bind "$exchange" exchange
 echo ready
+# This is process 1 there: who is orphaned and ends is then forgotten, as by any init.
+trap '' CHLD
 read -r line || :
 """
 

@@ -67,6 +67,7 @@ def main(suite: str = "", *command: str) -> int:
 def _run(suite: str, command: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="fence_pr_elsewhere-") as folder:
         exchange = Path(folder)
+        exchange.chmod(0o755)  # some tests become another user, who must be able to read the project
         copy_project(exchange)
         with Container(trees.developer(suite), exchange, network=True) as machine:
             connect(machine, suite)

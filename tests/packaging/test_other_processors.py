@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("processors")]
-FILES = ("identity", "kernel_status", "memory", "nvme", "nvme_disk", "plan", "pr_ioctl", "scsi", "transport_id")
+FILES = ("full_status", "identity", "kernel_status", "memory", "nvme", "plan", "pr_ioctl", "scsi", "transport_id")
+# These two start a program, and ask the kernel about a file that is no disk, which qemu answers.
+LEFT_OUT = "not used_on_its_own and not the_kernel_itself_refuses"
 # A folder to work in, and pytest.
 RUN = """\
 import os, sys
@@ -43,7 +45,7 @@ def test_storage_is_the_same_there(tmp_path: Path, debian: str, processor: str, 
     python = [f"/usr/bin/qemu-{processor}-static", "/usr/bin/python3", "-c", RUN, INSIDE, f"{EXCHANGE}/runner"]
     chosen = [f"tests/unit/test_{it}.py" for it in FILES]
     with or_not_covered(lambda: Container(trees.foreign(debian, processor), tmp_path)) as container:
-        command = [*container.entered(), *python, "-q", "-p", "no:cacheprovider", *chosen]
+        command = [*container.entered(), *python, "-q", "-p", "no:cacheprovider", "-k", LEFT_OUT, *chosen]
         done = subprocess.run(command, check=False, env=ENVIRONMENT, capture_output=True, text=True, timeout=3600)
     assert done.returncode == 0, done.stdout[-20000:] + done.stderr
     assert done.stdout.startswith(f"{processor} {order}\n")

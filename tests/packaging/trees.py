@@ -19,11 +19,11 @@ SUITE = "bookworm"
 ESSENTIAL = "?essential"
 # A machine of a user: nothing but what every Debian has, and what the agent's package depends on.
 CLEAN = ("python3", "systemd-standalone-tmpfiles")
-# A machine of a developer, before anything is tried on it.
-DEVELOPER = ("apt", "make", "python3")
-# The same with what of every Debian is needed for it.
+# A machine of a developer, before anything is tried on it: what every installed Debian has, make and Python.
+DEVELOPER = ("apt", "make", "mount", "procps", "python3", "systemd", "udev")
+# What of that the demo and unit tests need.
 UNPACKED = (
-    *DEVELOPER,
+    "apt",
     "base-files",
     "bash",
     "coreutils",
@@ -35,9 +35,11 @@ UNPACKED = (
     "gzip",
     "hostname",
     "libc-bin",
+    "make",
     "mawk",
     "mount",
     "procps",
+    "python3",
     "sed",
     "tar",
     "util-linux",
