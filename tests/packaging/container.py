@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
 }
-# Arguments: tree, mount point, shared folder, "keep" or "throw away". Lives until a line comes on its standard input or
-# that ends, and with it all mounts and processes of the container.
+# Arguments: tree, mount point, shared folder, "keep" or "throw away", Python, WAIT. Lives until a line comes on its
+# standard input or that ends, and with it all mounts and processes of the container.
 HOLD = """\
 set -e
 tree=$1 top=$2 exchange=$3
@@ -48,10 +49,14 @@ mkdir -m 1777 dev/shm dev/pts
 mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 mount --bind "$exchange" exchange
-echo ready
-# This is process 1 there: who is orphaned and ends is then forgotten, as by any init.
-trap '' CHLD
-read -r line || :
+exec "$5" -ISc "$6"
+"""
+# As process 1 there: whoever is orphaned and ends is forgotten, as by any init.
+WAIT = """\
+import signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+print("ready", flush=True)
+sys.stdin.readline()
 """
 
 
@@ -69,7 +74,7 @@ class Container:
         self._namespaces = ("ipc", "uts") if network else ("ipc", "uts", "net")
         self.exchange = exchange
         self._top = tempfile.mkdtemp(prefix="fence_pr_container-")
-        arguments = [str(tree), self._top, str(exchange), "keep" if keep else "throw away"]
+        arguments = [str(tree), self._top, str(exchange), "keep" if keep else "throw away", sys.executable, WAIT]
         apart = [f"--{name}" for name in self._namespaces]
         self._holder = subprocess.Popen(
             ["unshare", "--mount", "--pid", *apart, "--fork", "--kill-child", "sh", "-c", HOLD, "hold", *arguments],
