@@ -98,7 +98,7 @@ documents: ## write what is made from the option table anew: metadata, README ta
 install: need-python install-files ## programs, modules with byte code, man pages, completion, documents
 	umask 022 && $(PYTHON) -m compileall -q -s "$(DESTDIR)" $(modules)
 
-need-python:
+need-python: ## nothing, or an error where PYTHON is older than 3.9
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9) and "Python 3.9 or later is needed, $(PYTHON) is older: give PYTHON=/usr/bin/python3.11, or another one")'
 
 install-files: ## the same without byte code, for packagers whose tools compile Python themselves
