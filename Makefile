@@ -4,6 +4,8 @@
 PREFIX ?= /usr
 DESTDIR ?=
 PYTHON ?= /usr/bin/python3
+# With another one than that the programs are installed so that it runs them.
+interpreter = $(filter-out /usr/bin/python3,$(shell command -v $(PYTHON)))
 sbindir ?= $(PREFIX)/sbin
 mandir ?= $(PREFIX)/share/man
 docdir ?= $(PREFIX)/share/doc/fence_pr_ioctl
@@ -17,9 +19,11 @@ selinuxdir ?= $(PREFIX)/share/selinux/packages
 libdir = $(PREFIX)/lib/fence_pr_ioctl
 modules = $(DESTDIR)$(libdir)/fence_pr
 
+programs = fence_pr_ioctl pr_fence_guard pr_fence
+
 # What is installed, with its mode and folder; $(1) is what to do with each: put or drop.
 define each
-$(call $(1),755,$(wildcard fence_pr_ioctl pr_fence_guard pr_fence),$(sbindir))
+$(call $(1),755,$(wildcard $(programs)),$(sbindir))
 $(foreach room,$(rooms),$(call $(1),644,$(wildcard lib/$(room)/*.py),$(libdir)/$(room))$(newline))
 $(call $(1),644,$(wildcard man/*.8),$(mandir)/man8)
 $(call $(1),644,$(wildcard completion/*),$(completionsdir))
@@ -51,7 +55,8 @@ stale = $(filter-out $(sources:lib/%=$(DESTDIR)$(libdir)/%),$(wildcard $(modules
 stale_rooms = $(filter-out $(rooms:%=$(DESTDIR)$(libdir)/%/),$(wildcard $(modules)/*/ $(modules)/*/*/))
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint demo proof load premises nemesis cluster conformance install install-files uninstall selinux dist documents captures clean
+.PHONY: help test unit lint demo proof load premises nemesis cluster conformance
+.PHONY: install need-python install-files uninstall selinux dist documents captures clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -87,7 +92,7 @@ cluster: ## real Pacemaker clusters: every scenario, and a table of them (ARGS a
 conformance: ## what LIO, nvmet and dm-multipath do, against the standards (ARGS=--write records it anew)
 	@$(PYTHON) -m tests.conformance $(ARGS)
 
-nemesis: ## random outages and faults of a cluster, judged by what is on its disks (ARGS: --rounds N --seed N --agent NAME)
+nemesis: ## random outages and faults of a cluster, judged by its disks (ARGS: --rounds N --seed N --agent NAME)
 	@$(PYTHON) tests/run.py nemesis $(ARGS)
 
 captures: ## make the pictures of what the programs print anew, in the lab
@@ -96,12 +101,16 @@ captures: ## make the pictures of what the programs print anew, in the lab
 documents: ## write what is made from the option table anew: metadata, README tables, man pages, completion
 	@$(PYTHON) -m tests.documents
 
-install: install-files ## programs, modules with byte code, man pages, completion, documents
+install: need-python install-files ## programs, modules with byte code, man pages, completion, documents
 	umask 022 && $(PYTHON) -m compileall -q -s "$(DESTDIR)" $(modules)
+
+need-python: ## nothing, or an error where PYTHON is older than 3.9
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9) and "Python 3.9 or later is needed, $(PYTHON) is older: give PYTHON=/usr/bin/python3.11, or another one")'
 
 install-files: ## the same without byte code, for packagers whose tools compile Python themselves
 	rm -rf $(modules)/__pycache__ $(modules)/*/__pycache__ $(modules)/*/*/__pycache__ $(stale) $(stale_rooms)
 	$(call each,put)
+	$(if $(interpreter),sed -i "1s|/usr/bin/python3|$(interpreter)|" $(addprefix $(DESTDIR)$(sbindir)/,$(programs)))
 	$(if $(filter-out /usr/sbin,$(sbindir)),sed -i "s|=/usr/sbin/|=$(sbindir)/|" \
 		$(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(wildcard systemd/*.service))) \
 		$(DESTDIR)$(schemadir)/watchdog.d/pr_fence_guard)

@@ -244,12 +244,16 @@ def _md5(data: bytes) -> bytes:
 
 
 def _digest(modules: tuple[str, ...], name: str, data: bytes) -> bytes:
-    """The interpreter's own implementation first: `hashlib` loads OpenSSL, which costs milliseconds of fencing time."""
+    """The interpreter's own implementation first: `hashlib` loads OpenSSL, which costs milliseconds of fencing time.
+
+    Some interpreters are built without it, and those of RHEL in FIPS mode have it refuse (ImportError or ValueError);
+    hashlib takes its word there that nothing secret hangs on the digest.
+    """
     for module in modules:
         try:
             function: Callable[..., object] = getattr(__import__(module), name)
-        except ImportError:
+            digest: bytes = function(data, usedforsecurity=False).digest()  # type: ignore[attr-defined]
+        except (ImportError, ValueError):
             continue
-        digest: bytes = function(data, usedforsecurity=False).digest()  # type: ignore[attr-defined]
         return digest
-    raise ImportError(f"no implementation of {name}")
+    raise NodeUnknown("digest-missing", name=name)

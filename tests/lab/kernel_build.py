@@ -41,7 +41,7 @@ def recipe(suite: str, version: str) -> str:
 def build(folder: Path, suite: str, version: str) -> None:
     """Build the kernel of `linux-source-VERSION` in `suite` into `folder`; raises LabUnavailable."""
     packages.check_machine()
-    _need_tools()
+    need_tools()
     print(f"lab: building Linux {version} from Debian {suite} (150 MB, some minutes)", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=cache.folder()) as scratch:
         source = _source(Path(scratch), suite, version)
@@ -54,7 +54,8 @@ def build(folder: Path, suite: str, version: str) -> None:
     (folder / "release").write_text(release.split()[-1])
 
 
-def _need_tools() -> None:
+def need_tools() -> None:
+    """Install what compiles, where that is root's; raises LabUnavailable."""
     missing = [package for program, package in TOOLS.items() if shutil.which(program) is None]
     missing += [package for header, package in HEADERS.items() if not Path(header).exists()]
     if not missing:

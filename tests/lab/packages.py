@@ -49,25 +49,33 @@ def check_machine() -> None:
 
 def mirror() -> str:
     """The address of the Debian mirror that this machine's apt uses; raises LabUnavailable."""
-    fields = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(ORIGIN)"
-    listed = _apt(["apt-get", "indextargets", "--format", fields, "Created-By: Packages"], os.environ.copy())
-    found: list[tuple[bool, bool, str]] = []
-    for line in listed.splitlines():
-        uri, release, component, origin = line.split("\t")
-        if component == "main" and release in DEBIAN_SUITES and not uri.startswith("cdrom:"):
-            # Other archives use Debian's suite names, too: take what calls itself Debian, else what looks like it.
-            found.append((origin == "Debian", uri.rstrip("/").endswith("/debian"), uri))
+    # Where nobody has run `apt-get update` yet, apt tells what is configured only without what it would know then.
+    found = _mirrors() or _mirrors("--no-release-info")
     if not found:
         raise LabUnavailable("no Debian mirror in the machine's apt configuration (/etc/apt/sources.list*)")
     return max(found, key=lambda candidate: candidate[:2])[2]
 
 
+def _mirrors(*options: str) -> list[tuple[bool, bool, str]]:
+    """For each mirror: whether it calls itself Debian, whether it looks like it, its address."""
+    fields = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(ORIGIN)"
+    command = ["apt-get", "indextargets", *options, "--format", fields, "Created-By: Packages"]
+    found: list[tuple[bool, bool, str]] = []
+    for line in _apt(command, os.environ.copy()).splitlines():
+        uri, release, component, origin = line.split("\t")
+        if component == "main" and release in DEBIAN_SUITES and not uri.startswith("cdrom:"):
+            # Other archives use Debian's suite names, too: take what calls itself Debian, else what looks like it.
+            found.append((origin == "Debian", uri.rstrip("/").endswith("/debian"), uri))
+    return found
+
+
 class Suite:
     """One Debian suite, as a private apt sees it. All state lives in `scratch`."""
 
-    def __init__(self, name: str, scratch: Path, kind: str = "deb") -> None:
+    def __init__(self, name: str, scratch: Path, kind: str = "deb", architecture: str = "amd64") -> None:
         """Fetch the package lists of the suite; raises LabUnavailable. kind: deb, or deb-src for sources alone."""
         self.name = name
+        self._architecture = architecture
         self._scratch = scratch
         for folder in ("none", "state/lists/partial", "cache/archives/partial"):
             (scratch / folder).mkdir(parents=True)
@@ -116,7 +124,7 @@ class Suite:
             # The machine's hooks (clean caches, notify daemons) are about the machine's packages.
             "Dir::Etc::parts": here / "none",
             "Dir::Etc::main": here / "none",
-            "APT::Architecture": "amd64",
+            "APT::Architecture": self._architecture,
             "APT::Sandbox::User": "root",
             "Acquire::Languages": "none",
             "Acquire::GzipIndexes": "true",
@@ -124,7 +132,8 @@ class Suite:
             "Debug::NoLocking": "true",
         }
         lines = [f'{name} "{value}";' for name, value in settings.items()]
-        return "\n".join([*_machine_transport(), *lines, 'APT::Architectures { "amd64"; };', ""])
+        architectures = f'APT::Architectures {{ "{self._architecture}"; }};'
+        return "\n".join([*machine_transport(), *lines, architectures, ""])
 
 
 def make_merged(tree: Path) -> None:
@@ -156,7 +165,7 @@ def _drop_privilege_bits(tree: Path) -> None:
                 os.chmod(path, wanted)
 
 
-def _machine_transport() -> list[str]:
+def machine_transport() -> list[str]:
     """How this machine's apt reaches its mirror (proxies, certificates, time-outs)."""
     dump = _apt(["apt-config", "dump"], os.environ.copy())
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 SUITE = "bookworm"
 LIBRARIES, LOADER = "usr/lib/x86_64-linux-gnu", "ld-linux-x86-64.so.2"
+INTERPRETERS = "python3.*[0-9]"
+GUESTS = "the guests' programs"
 PACKAGES = (
     "base-files",
     "bash",
@@ -75,7 +76,7 @@ RECIPE = repr((1, SUITE, PACKAGES, packages.UNWANTED, LINKS, ACCOUNTS, MOUNT_POI
 
 def folder() -> Path:
     """The guests' root folder, made on first use; raises LabUnavailable."""
-    return cache.fill("root", RECIPE, lambda tree: build(tree, SUITE, PACKAGES))
+    return cache.fill("root", RECIPE, lambda tree: build(tree, SUITE, PACKAGES, what=f"{GUESTS} (about 80 MB)"))
 
 
 @once
@@ -85,22 +86,37 @@ def write_byte_code(tree: Path, project: Path) -> None:
     Else each start of a program there, and each boot, compiles everything anew: that takes half as long again. Where
     this process may not write either, it stays so.
     """
-    interpreter = next(tree.glob("usr/bin/python3.*[0-9]"), None)
-    if interpreter is None:
-        return
-    libraries = tree / LIBRARIES
-    # As an ordinary program of this machine: with the loader and libraries of its own, in no container.
-    command: list[str | Path] = [libraries / LOADER, "--library-path", libraries, interpreter, "-S", "-m", "compileall"]
-    folders = [project / name for name in ("lib", "tests")]
-    environment = {**os.environ, "PYTHONHOME": str(tree / "usr")}
-    subprocess.run([*command, "-qq", *folders], check=False, env=environment, stdin=subprocess.DEVNULL)
+    if _has_python(tree):
+        folders = [str(project / name) for name in ("lib", "tests")]
+        run_python(tree, "-m", "compileall", "-qq", *folders, check=False)
 
 
-def build(tree: Path, suite: str, wanted: Sequence[str], alone: Sequence[str] = ()) -> None:
-    """Fill `tree` with these packages of a suite and what they depend on, and with packages `alone`."""
+def run_python(tree: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+    """Run the tree's Python as an ordinary program of this machine, in no container.
+
+    With the loader and the libraries of the tree, found where they really are: /lib64/ld-linux-x86-64.so.2, the place
+    that programs name, is an absolute link in some trees, and would lead to this machine's, which fits no other libc.
+    """
+    libraries, programs = tree / LIBRARIES, tree / "usr/bin"
+    (interpreter,) = programs.glob(INTERPRETERS)
+    loader = [str(libraries / LOADER), "--library-path", str(libraries)]
+    environment = {"PYTHONHOME": str(tree / "usr"), "LC_ALL": "C.UTF-8"}
+    command = [*loader, str(interpreter), "-S", *arguments]
+    return subprocess.run(command, check=check, env=environment, stdin=subprocess.DEVNULL)
+
+
+def _has_python(tree: Path) -> bool:
+    return any(tree.glob(f"usr/bin/{INTERPRETERS}"))
+
+
+def build(tree: Path, suite: str, wanted: Sequence[str], alone: Sequence[str] = (), what: str = GUESTS) -> None:
+    """Fill `tree` with these packages of a suite and what they depend on, and with packages `alone`.
+
+    what: a word for people who wait for it
+    """
     packages.check_machine()
-    print(f"lab: the guests' programs, from Debian {suite} (about 80 MB)", file=sys.stderr, flush=True)
-    _make_skeleton(tree)
+    print(f"lab: {what}, from Debian {suite}", file=sys.stderr, flush=True)
+    make_skeleton(tree)
     with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
         debian = packages.Suite(suite, Path(scratch) / "apt")
         debs = debian.download_closure(wanted)
@@ -109,7 +125,8 @@ def build(tree: Path, suite: str, wanted: Sequence[str], alone: Sequence[str] = 
     _compile_python(tree)
 
 
-def _make_skeleton(tree: Path) -> None:
+def make_skeleton(tree: Path) -> None:
+    """Folders and links that every tree begins with."""
     packages.make_merged(tree)
     for name in MOUNT_POINTS:
         (tree / name).mkdir(parents=True, exist_ok=True)
@@ -129,9 +146,6 @@ def _finish(tree: Path) -> None:
 
 def _compile_python(tree: Path) -> None:
     """Compile the tree's Python files with the tree's own Python: they start much faster."""
-    libraries = tree / "usr/lib/x86_64-linux-gnu"
-    loader = [str(tree / "lib64/ld-linux-x86-64.so.2"), "--library-path", str(libraries)]
-    compileall = ["-m", "compileall", "-q", "-s", str(tree), "-p", "/", "--invalidation-mode", "unchecked-hash"]
-    (stdlib,) = (tree / "usr/lib").glob("python3.*")
-    command = [*loader, str(tree / "usr/bin" / stdlib.name), "-S", *compileall, str(stdlib)]
-    subprocess.run(command, check=True, env={"PYTHONHOME": str(tree / "usr"), "LC_ALL": "C.UTF-8"})
+    (library,) = (tree / "usr/lib").glob("python3.*")
+    compileall = ("-m", "compileall", "-q", "-s", str(tree), "-p", "/", "--invalidation-mode", "unchecked-hash")
+    run_python(tree, *compileall, str(library))

@@ -67,6 +67,17 @@ def build(container: Container) -> Packages:
     )
 
 
+def build_rpm(container: Container, packages: Packages, *defines: str) -> Path:
+    """Build this version's rpm as with these macros, which distributions tell themselves by."""
+    folder = packages.source.parent
+    target = folder / "-".join(defines).replace(" ", "-")
+    macros = [word for macro in defines for word in ("--define", macro)]
+    options = [*_rpm_options(folder, target.name), "--without", "selinux"]
+    archive = f"{packages.source.name}.tar.gz"
+    container.run(["rpmbuild", "-tb", *options, *macros, archive], cwd=f"{EXCHANGE}/{folder.name}")
+    return _only(target, "RPMS/noarch/*.rpm")
+
+
 def build_older(container: Container) -> Binaries:
     """Build an older version with more modules, by the commands of the documents, in a git repository of its own."""
     source = _source(container, OLDER)
@@ -94,9 +105,9 @@ def _source(container: Container, wanted: str) -> Path:
     return source
 
 
-def _rpm_options(folder: Path) -> list[str]:
+def _rpm_options(folder: Path, top: str = "rpm") -> list[str]:
     """Debian's rpm knows of no Debian package, so it cannot see that what the build needs is there."""
-    return ["--nodeps", "--define", f"_topdir {EXCHANGE}/{folder.name}/rpm"]
+    return ["--nodeps", "--define", f"_topdir {EXCHANGE}/{folder.name}/{top}"]
 
 
 def commit(source: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
 }
-# Arguments: tree, mount point, shared folder, "keep" or "throw away". Lives until a line comes on its standard input or
-# that ends, and with it all mounts and processes of the container.
+# Arguments: tree, mount point, shared folder, "keep" or "throw away", Python, WAIT. Lives until a line comes on its
+# standard input or that ends, and with it all mounts and processes of the container.
 HOLD = """\
 set -e
 tree=$1 top=$2 exchange=$3
@@ -44,9 +45,18 @@ for name in null zero full random urandom tty; do
     mount --bind "/dev/$name" "dev/$name"
 done
 ln -s /proc/self/fd dev/fd
+mkdir -m 1777 dev/shm dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
 mount --bind "$exchange" exchange
-echo ready
-read -r line || :
+exec "$5" -ISc "$6"
+"""
+# As process 1 there: whoever is orphaned and ends is forgotten, as by any init.
+WAIT = """\
+import signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+print("ready", flush=True)
+sys.stdin.readline()
 """
 
 
@@ -55,17 +65,19 @@ class Container:
 
     exchange  the folder outside that is EXCHANGE inside
     keep      what is done in the container stays in the tree
+    network   that of this machine, to fetch packages with, instead of none
     Raises LabUnavailable.
     """
 
-    def __init__(self, tree: Path, exchange: Path, *, keep: bool = False) -> None:
+    def __init__(self, tree: Path, exchange: Path, *, keep: bool = False, network: bool = False) -> None:
         need_root()
+        self._namespaces = ("ipc", "uts") if network else ("ipc", "uts", "net")
         self.exchange = exchange
         self._top = tempfile.mkdtemp(prefix="fence_pr_container-")
-        arguments = [str(tree), self._top, str(exchange), "keep" if keep else "throw away"]
-        command = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
+        arguments = [str(tree), self._top, str(exchange), "keep" if keep else "throw away", sys.executable, WAIT]
+        apart = [f"--{name}" for name in self._namespaces]
         self._holder = subprocess.Popen(
-            [*command, "sh", "-c", HOLD, "hold", *arguments],
+            ["unshare", "--mount", "--pid", *apart, "--fork", "--kill-child", "sh", "-c", HOLD, "hold", *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._holder.stdout
@@ -77,7 +89,7 @@ class Container:
     def run(self, argv: Sequence[str], *, check: bool = True, cwd: str = "/") -> subprocess.CompletedProcess[str]:
         """Run a command to its end as root of the container; if `check`, raise CommandFailed unless it succeeds."""
         done = subprocess.run(
-            self._command(argv, cwd),
+            self.command(argv, cwd),
             check=False, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
         )  # fmt: skip
         if check and done.returncode:
@@ -87,14 +99,18 @@ class Container:
     def start(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a command there, with pipes for what it reads and says."""
         pipe = subprocess.PIPE
-        return subprocess.Popen(self._command(argv, "/"), env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=pipe)
+        return subprocess.Popen(self.command(argv, "/"), env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=pipe)
 
-    def _command(self, argv: Sequence[str], cwd: str) -> list[str]:
+    def command(self, argv: Sequence[str], cwd: str) -> list[str]:
+        """What runs argv in the container; the environment is the caller's."""
+        return [*self.entered(), "env", f"--chdir={cwd}", *argv]
+
+    def entered(self) -> list[str]:
+        """What runs the words that follow in the container, without a folder to run in."""
         namespaces = f"/proc/{self._holder.pid}/ns"
         enter = ["nsenter", f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid_for_children"]
-        enter += [f"--{name}={namespaces}/{name}" for name in ("net", "ipc", "uts")]
-        chroot = ["chroot", f"{self._top}/root", "env", f"--chdir={cwd}"]
-        return [*enter, *chroot, *argv]
+        enter += [f"--{name}={namespaces}/{name}" for name in self._namespaces]
+        return [*enter, "chroot", f"{self._top}/root"]
 
     def stop(self) -> None:
         """End everything in the container and forget what was done."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import re
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,6 @@ from fence_pr import state_file
 from tests.documents import commands
 from tests.packaging.builds import DROPPED, PROJECT, version
 from tests.packaging.installed import REMEMBERED, contents
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MODULES = {str(path.relative_to(PROJECT / "lib"))[:-3] for path in (PROJECT / "lib/fence_pr").rglob("*.py")}
 # Where each thing is expected; modules and byte code apart.
@@ -45,6 +43,8 @@ EXPECTED = {
         for path in PROJECT.glob(pattern)
     },
 }
+# What Python does with the argument of -c.
+EXECUTE = "exec(sys.argv[1])"
 EXECUTABLE, PLAIN = "-rwxr-xr-x", "-rw-r--r--"
 FOREIGN = (
     "usr/sbin/fence_other",
@@ -135,9 +135,45 @@ def test_an_upgrade_leaves_nothing_of_the_older_version(tmp_path: Path) -> None:
 
 def test_it_runs_where_it_is(tmp_path: Path) -> None:
     make(tmp_path, "install", "PREFIX=/usr/local")
-    for program in ("fence_pr_ioctl", "pr_fence_guard", "pr_fence"):
+    for program in PROGRAMS:
         command = [f"{tmp_path}/usr/local/sbin/{program}", "-V"]
         assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == f"{program} {version()}\n"
+
+
+PROGRAMS = ("fence_pr_ioctl", "pr_fence_guard", "pr_fence")
+
+
+def test_the_programs_run_the_interpreter_that_was_chosen(tmp_path: Path) -> None:
+    chosen = tmp_path / "python3.11"
+    chosen.symlink_to("/usr/bin/python3")
+    for interpreter in (Path("/usr/bin/python3"), chosen):
+        make(tmp_path, "install", f"PYTHON={interpreter}")
+        for program in PROGRAMS:
+            first = (tmp_path / "usr/sbin" / program).read_text().splitlines()[0]
+            assert first == f"#!{interpreter} -ISXutf8"
+
+
+def test_an_older_interpreter_is_refused_before_anything_is_installed(tmp_path: Path) -> None:
+    older = tmp_path / "python3.6"
+    older.write_text(
+        f"#!/bin/sh\nexec /usr/bin/python3 -c 'import sys; sys.version_info = (3, 6, 8); {EXECUTE}' \"$2\"\n"
+    )
+    older.chmod(0o755)
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        make(tmp_path / "root", "install", f"PYTHON={older}")
+    assert b"Python 3.9 or later is needed" in failure.value.stderr
+    assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("older", [(3, 6, 8), (3, 8, 20)])
+def test_a_program_that_an_older_interpreter_runs_says_so(program: str, older: tuple[int, ...]) -> None:
+    """Whatever the interpreter has not must not be met before."""
+    code = compile((PROJECT / program).read_text(), program, "exec", dont_inherit=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "version_info", older)
+        with pytest.raises(SystemExit, match=f"{program} needs Python 3.9 or later; {sys.executable} is "):
+            exec(code, {"__file__": str(PROJECT / program)})
 
 
 def test_units_and_the_watchdogs_script_start_the_guard_where_it_is(tmp_path: Path) -> None:

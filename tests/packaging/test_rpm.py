@@ -9,10 +9,8 @@ import pytest
 from tests.packaging import builds
 from tests.packaging.installed import (
     AGENT,
-    GUARD,
     LIBRARY,
     REMEMBERED,
-    TOOL,
     check_programs,
     contents,
     files,
@@ -31,6 +29,7 @@ NAME = builds.PACKAGE
 # Debian's rpm knows of no package of Debian's.
 RPM = ["rpm", "--nodeps"]
 POLICY = "usr/share/selinux/packages/fence_pr_ioctl.pp"
+QUERY = ["rpm", "--query", "--package"]
 
 # Folders that every distribution with rpm has, and Debian has not.
 DISTRIBUTIONS_OWN = {"/usr/share/licenses"}
@@ -69,24 +68,30 @@ def test_the_package_is_what_make_installs(workshop: Container, packages: Packag
     assert {**main, **policy} == ours
 
 
-@pytest.mark.parametrize(("distribution", "package"), [("rhel 8", "python3.11"), ("sle_version 150600", "python311")])
-def test_where_python3_is_too_old_a_newer_one_is_named(
-    workshop: Container, packages: Packages, distribution: str, package: str
+@pytest.mark.parametrize(
+    ("distribution", "interpreter", "package"),
+    [
+        ("fedora 43", "/usr/bin/python3", "python3"),
+        ("rhel 9", "/usr/bin/python3", "python3"),
+        ("suse_version 1600", "/usr/bin/python3", "python3"),
+        # There python3 is 3.6.
+        ("rhel 8", "/usr/bin/python3.11", "python3.11"),
+        ("suse_version 1500", "/usr/bin/python3.11", "python311"),
+    ],
+)
+def test_the_programs_name_an_interpreter_that_the_distribution_has(
+    workshop: Container, packages: Packages, distribution: str, interpreter: str, package: str
 ) -> None:
-    """RHEL 8 and SLES 15 have Python 3.6 by that name."""
-    inside_python = "/usr/bin/python3.11"
-    workshop.run(["ln", "-sf", "python3", inside_python])  # what %check runs it with
-    folder = f"/tmp/{package}"
-    options = ["--nodeps", "--define", f"_topdir {folder}", "--define", distribution, "--without", "selinux"]
-    archive = inside(workshop, packages.source.with_name(f"{packages.source.name}.tar.gz"))
-    workshop.run(["rpmbuild", "-tb", *options, archive])
-    rpm = workshop.run(["find", folder, "-name", "*.rpm"]).stdout.split()
-    assert len(rpm) == 1, "no policy module"
-    assert f"{package} >= 3.9\n" in workshop.run(["rpm", "-qp", "--requires", *rpm]).stdout
-    workshop.run(["sh", "-c", f"rpm2cpio {rpm[0]} | cpio --quiet -id"], cwd=folder)
-    for program in (AGENT, GUARD, TOOL):
-        first = workshop.run(["head", "-n1", f"{folder}{program}"]).stdout
-        assert first.startswith(f"#!{inside_python} -"), program
+    workshop.run(["ln", "-sf", "python3", "/usr/bin/python3.11"])  # what %check runs it with
+    built = inside(workshop, builds.build_rpm(workshop, packages, distribution))
+    requires = workshop.run([*QUERY, "--requires", built]).stdout.splitlines()
+    assert [it for it in requires if it.startswith("python")] == [f"{package} >= 3.9"]
+    content = f"{built}.content"
+    workshop.run(["mkdir", content])
+    workshop.run(["sh", "-c", f"rpm2cpio {built} | cpio --quiet -id"], cwd=content)
+    for program in ("fence_pr_ioctl", "pr_fence", "pr_fence_guard"):
+        first = workshop.run(["head", "-n1", f"{content}/usr/sbin/{program}"]).stdout
+        assert first == f"#!{interpreter} -ISXutf8\n"
 
 
 def test_install_upgrade_erase(rpm_machine: Container, older: Binaries, packages: Packages) -> None:

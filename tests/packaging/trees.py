@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab import cache, packages
+from tests.lab import cache, packages, root
 from tests.packaging.container import EXCHANGE, Container, need_root
 
 if TYPE_CHECKING:
@@ -20,6 +21,33 @@ SUITE, PACKAGERS_SUITE = "bookworm", "trixie"
 ESSENTIAL = "?essential"
 # A machine of a user: nothing but what every Debian has, and what the agent's package depends on.
 CLEAN = ("python3", "systemd-standalone-tmpfiles")
+# A machine of a developer, before anything is tried on it: what every installed Debian has, make and Python.
+DEVELOPER = ("apt", "make", "mount", "procps", "python3", "systemd", "udev")
+# What of that the demo and unit tests need.
+UNPACKED = (
+    "apt",
+    "base-files",
+    "bash",
+    "coreutils",
+    "dash",
+    "diffutils",
+    "dpkg",
+    "findutils",
+    "grep",
+    "gzip",
+    "hostname",
+    "libc-bin",
+    "make",
+    "mawk",
+    "mount",
+    "procps",
+    "python3",
+    "sed",
+    "tar",
+    "util-linux",
+)
+# What unit tests need where nothing but Python runs.
+FOREIGN = ("base-files", "dash", "python3")
 # A machine of a packager. man-db and groff-base judge the man page.
 TOOLS = (
     "build-essential",
@@ -49,9 +77,41 @@ dpkg --audit
 NO_SERVICES = "#!/bin/sh\nexit 101\n"
 
 
-def clean() -> Path:
+def clean(suite: str = SUITE) -> Path:
     """The tree of a machine that the agent can be installed on; raises LabUnavailable."""
-    return _tree("clean-root", CLEAN)
+    return _tree("clean-root", CLEAN, suite)
+
+
+def developer(suite: str) -> Path:
+    """The tree of a machine with what README.md asks for before `make demo`; raises LabUnavailable."""
+    return _tree("developer", DEVELOPER, suite)
+
+
+def unpacked(suite: str) -> Path:
+    """The same, but nothing is installed, only unpacked, which takes a third as long; raises LabUnavailable."""
+    recipe = repr((1, root.RECIPE, suite, UNPACKED))
+    return cache.fill(f"unpacked-{suite}", recipe, lambda tree: root.build(tree, suite, UNPACKED, what="a machine"))
+
+
+def foreign(debian: str, processor: str) -> Path:
+    """The tree of another architecture, by Debian's name, with Python and what runs it here, by qemu's name for it.
+
+    Raises LabUnavailable.
+    """
+
+    def build(tree: Path) -> None:
+        packages.check_machine()
+        print(f"tests: Debian {SUITE}'s Python for {debian}, and qemu (60 MB)", file=sys.stderr, flush=True)
+        root.make_skeleton(tree)
+        with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
+            there, here = (packages.Suite(SUITE, Path(scratch) / it, architecture=it) for it in (debian, "amd64"))
+            packages.unpack(there.download_closure(FOREIGN), tree)
+            (Path(scratch) / "qemu").mkdir()
+            packages.unpack([here.download("qemu-user-static")], Path(scratch) / "qemu")
+            name = f"usr/bin/qemu-{processor}-static"
+            shutil.copy(Path(scratch) / "qemu" / name, tree / name)
+
+    return cache.fill(f"foreign-{debian}", repr((1, root.RECIPE, debian, FOREIGN)), build)
 
 
 def tools() -> Path:
@@ -87,18 +147,19 @@ def browser() -> Path:
     return _tree("browser", BROWSER)
 
 
-def _tree(name: str, wanted: Sequence[str], suite_name: str = SUITE) -> Path:
+def _tree(name: str, wanted: Sequence[str], suite: str = SUITE) -> Path:
     need_root()
-    recipe = repr((1, suite_name, wanted, INSTALL, NO_SERVICES))
-    return cache.fill(name, recipe, lambda tree: _build(tree, wanted, suite_name))
+    recipe = repr((1, suite, wanted, INSTALL, NO_SERVICES))
+    name = name if suite == SUITE else f"{name}-{suite}"
+    return cache.fill(name, recipe, lambda tree: _build(tree, wanted, suite))
 
 
-def _build(tree: Path, wanted: Sequence[str], suite_name: str) -> None:
+def _build(tree: Path, wanted: Sequence[str], name: str) -> None:
     packages.check_machine()
-    print(f"tests: a Debian {suite_name} with {', '.join(wanted)}", file=sys.stderr, flush=True)
+    print(f"tests: a Debian {name} with {', '.join(wanted)}", file=sys.stderr, flush=True)
     packages.make_merged(tree)
     with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache.folder()) as scratch:
-        suite = packages.Suite(suite_name, Path(scratch) / "apt")
+        suite = packages.Suite(name, Path(scratch) / "apt")
         # dpkg and what it needs must be there before dpkg can install itself.
         packages.unpack(suite.download_closure([ESSENTIAL]), tree)
         debs = Path(scratch) / "debs"

@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import patch
 
+from fence_pr.storage.pr_ioctl import request_number
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SG_IO = 0x2285
 PERSISTENT_RESERVE_OUT = 0x5F
-NVME_IOCTL_ID = 0x4E40
+NVME_IOCTL_ID = request_number("N", 0x40)  # tests/conformance compares with the kernel's headers
 NAMESPACE = 3
 
 

@@ -67,6 +67,57 @@ def test_a_digest_of_nothing_but_zeros_gives_key_1() -> None:
         assert keys.of_node("n1", LAB, ID) == 1
 
 
+OWN_IMPLEMENTATIONS = ("_md5", "_sha2", "_sha256")
+METHOD_KEYS = {HASH64: 0x08C7D4C63A6A9C62, HASH: 0xF966C825, ID: 0xF9660000}
+
+
+def refuses(*_: object, **__: object) -> None:
+    """As the interpreter's own implementations in RHEL's Python, in FIPS mode, whatever the digest is used for."""
+    raise ValueError("_md5.md5 is not available in FIPS mode")
+
+
+def without(patch: pytest.MonkeyPatch, how: str) -> None:
+    """An interpreter without digests of its own, or one where they refuse."""
+    for name in OWN_IMPLEMENTATIONS:
+        refusing = types.SimpleNamespace(md5=refuses, sha256=refuses)
+        patch.setitem(sys.modules, name, None if how == "missing" else refusing)
+
+
+@pytest.mark.parametrize("how", ["there", "missing", "refusing"])
+@pytest.mark.parametrize("method", METHOD_KEYS)
+def test_keys_are_the_same_whoever_makes_the_digest(monkeypatch: pytest.MonkeyPatch, method: str, how: str) -> None:
+    asked: list[bool] = []
+
+    def of_openssl(name: str) -> Callable[..., object]:
+        made = getattr(hashlib, name)
+
+        def digest(data: bytes, *, usedforsecurity: bool = True) -> object:
+            asked.append(usedforsecurity)
+            if usedforsecurity and name == "md5":
+                raise ValueError("[digital envelope routines] unsupported")
+            return made(data, usedforsecurity=usedforsecurity)
+
+        return digest
+
+    for name in ("md5", "sha256"):
+        monkeypatch.setattr(hashlib, name, of_openssl(name))
+    if how != "there":
+        without(monkeypatch, how)
+    assert keys.of_node("n1", LAB, method) == METHOD_KEYS[method]
+    assert not any(asked)
+    assert bool(asked) == (how != "there")
+
+
+@pytest.mark.parametrize("method", METHOD_KEYS)
+def test_where_nobody_makes_the_digest_there_is_no_key(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    without(monkeypatch, "missing")
+    for name in ("md5", "sha256"):
+        monkeypatch.setattr(hashlib, name, refuses)
+    with pytest.raises(NodeUnknown) as failure:
+        keys.of_node("n1", LAB, method)
+    assert failure.value.notice().code == "digest-missing"
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [

@@ -174,6 +174,13 @@ FAILURES = {
         "corosync.conf has no `cluster_name`.",
         "Fix corosync.conf, or set `cluster_name`.",
     ),
+    "digest-missing": (
+        "this Python has no {name}, which keys are made with",
+        "give every node's key in the option node_keys",
+        "No key can be made from a name.",
+        "The interpreter was built without it, or the system's policy for cryptography forbids it for every purpose.",
+        "Give keys (`node_keys`), or use an interpreter that has it.",
+    ),
     "corosync-conf-missing": (
         "there is no {path}",
         _NAMED,

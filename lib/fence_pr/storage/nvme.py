@@ -15,12 +15,12 @@ from ..record import Record
 from . import kernel_status
 from .identity import Identity, kind_of, of_nvme
 from .memory import Memory
-from .pr_ioctl import Capabilities, device_name
+from .pr_ioctl import Capabilities, device_name, request_number
 
-_IOCTL_ID = 0x4E40
-_IOCTL_ADMIN_COMMAND = 0xC0484E41
-_IOCTL_IO_COMMAND = 0xC0484E43
 _COMMAND = struct.Struct("=BBHIIIQQIIIIIIIIII")  # struct nvme_passthru_cmd
+_IOCTL_ID = request_number("N", 0x40)
+_IOCTL_ADMIN_COMMAND = request_number("N", 0x41, _COMMAND.size, write=True, read=True)
+_IOCTL_IO_COMMAND = request_number("N", 0x43, _COMMAND.size, write=True, read=True)
 _TIMEOUT_MILLISECONDS = 30_000
 
 _REGISTER, _REPORT = 0x0D, 0x0E

@@ -57,22 +57,35 @@ __all__ = [
     "read_reservation",
     "register",
     "release",
+    "request_number",
     "requests_of",
     "reserve",
 ]
 
 FLAG_IGNORE_KEY = 1
 
-# asm/ioctl.h: number in bits 0-7, type in 8-15, size from 16; these processors shift the direction elsewhere
-_OTHER_ENCODING = ("alpha", "mips", "ppc", "sparc")
+# asm/ioctl.h: number in bits 0-7, type in 8-15, size from 16, direction above. Where that is three bits from 29 on, and
+# where it is two from 30 on as everywhere else, but the other way round (uname -m → none, write, read).
+_THREE_BITS = ("alpha", "mips", "ppc", "sparc")
+_TURNED = ("parisc",)
+
+
+def request_number(
+    kind: str, number: int, size: int = 0, *, write: bool = False, read: bool = False, machine: str = ""
+) -> int:
+    """What the macros _IO, _IOW, _IOR and _IOWR make on `machine` (as `uname -m` says; "": this one)."""
+    machine = machine or os.uname().machine
+    if machine.startswith(_THREE_BITS):
+        direction = ((4 if write else 0) | (2 if read else 0) or 1) << 29
+    elif machine.startswith(_TURNED):
+        direction = ((2 if write else 0) | (1 if read else 0)) << 30
+    else:
+        direction = ((1 if write else 0) | (2 if read else 0)) << 30
+    return direction | size << 16 | ord(kind) << 8 | number
 
 
 def _request(number: int, size: int, *, write: bool, read: bool, machine: str) -> int:
-    if machine.startswith(_OTHER_ENCODING):
-        direction = (4 if write else 0) | (2 if read else 0)
-        return direction << 29 | size << 16 | ord("p") << 8 | number
-    direction = (1 if write else 0) | (2 if read else 0)
-    return direction << 30 | size << 16 | ord("p") << 8 | number
+    return request_number("p", number, size, write=write, read=read, machine=machine)
 
 
 class Requests(Record):

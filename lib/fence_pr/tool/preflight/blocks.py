@@ -12,6 +12,7 @@ import struct
 import zlib
 
 from ...record import Record
+from ...storage.pr_ioctl import request_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ SLOTS = 256
 _AREA = BLOCK * SLOTS
 _MAGIC = b"fence_pr preflight"
 _HEADER = struct.Struct(f"={len(_MAGIC)}s8sQI")
-_BLKGETSIZE64 = 0x80081272
-_BLKGETSIZE64_ELSEWHERE = 0x40081272  # where the direction is encoded the other way round (see pr_ioctl)
-_OTHER_ENCODING = ("alpha", "mips", "ppc", "sparc")
+_BLKGETSIZE64 = request_number("\x12", 114, struct.calcsize("N"), read=True)  # size_t, though 8 bytes are written
 
 
 class Area(Record):
@@ -78,9 +77,8 @@ class Direct:
 
     def size(self) -> int:
         """In bytes."""
-        number = _BLKGETSIZE64_ELSEWHERE if os.uname().machine.startswith(_OTHER_ENCODING) else _BLKGETSIZE64
         answer = bytearray(8)
-        fcntl.ioctl(self._fd(os.O_RDONLY), number, answer, True)
+        fcntl.ioctl(self._fd(os.O_RDONLY), _BLKGETSIZE64, answer, True)
         return int.from_bytes(answer, "little" if struct.pack("=H", 1)[0] else "big")
 
     def read(self, offset: int, length: int = BLOCK) -> bytes:
