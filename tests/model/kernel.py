@@ -19,6 +19,7 @@ from fence_pr.storage.scsi import _HEADER as SG_HEADER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .kernel_answers import Replayed
     from .unit import Unit
 
 SG_IO, SCSI_RESET, RESET_DEVICE_ONLY = 0x2285, 0x2284, 0x101
@@ -34,9 +35,14 @@ CHANGES = {
 }
 READ_KEYS, READ_RESERVATION = struct.Struct("=IIQ"), struct.Struct("=QII")
 READS = ("identify", "read_keys", "read_reservation", "report", "snapshot", "full_status")
-INQUIRY, PERSISTENT_RESERVE_IN = 0x12, 0x5E
+INQUIRY, PERSISTENT_RESERVE_IN, PERSISTENT_RESERVE_OUT = 0x12, 0x5E, 0x5F
+SERVICE_ACTIONS = {0: "read_keys", 1: "read_reservation", 3: "full_status", 4: "preempt", 5: "preempt_abort"}
+STANDARD_TYPES = (0, 1, 3, 5, 6, 7, 8)  # by enum pr_type
 TARGET_PORT = 1
-CHECK_CONDITION, ILLEGAL_REQUEST = 0x2, bytes((0x70, 0, 5, *[0] * 4, 10, *[0] * 4, 0x24, 0, *[0] * 4))
+CHECK_CONDITION = 0x2
+UNIT_ATTENTION, ILLEGAL_REQUEST = (
+    bytes((0x70, 0, key, *[0] * 4, 10, *[0] * 4, code, 0, *[0] * 4)) for key, code in ((6, 0x29), (5, 0x24))
+)
 
 
 class Command(NamedTuple):
@@ -84,6 +90,7 @@ class Kernel:
     tells  called with the descriptor; whether the target has READ FULL STATUS
     host   called with a nexus; what targets call the host behind it
     vendor called with the descriptor; what the target says of its vendor, "" for nothing
+    answers called with the descriptor; what this kernel makes of the model's answers
     """
 
     def __init__(
@@ -93,8 +100,10 @@ class Kernel:
         tells: Callable[[int], bool],
         host: Callable[[str], str],
         vendor: Callable[[int], str],
+        answers: Callable[[int], Replayed],
     ) -> None:
         self._send, self._who, self._tells, self._host, self._vendor = send, who, tells, host, vendor
+        self._answers = answers
 
     def ioctl(self, fd: int, request: int, buffer: bytearray | int = 0, _mutate: bool = True) -> int:
         """As `fcntl.ioctl`."""
@@ -110,7 +119,9 @@ class Kernel:
             name, form = CHANGES[request]
             answer = self._send(fd, Command(name, form.unpack(buffer)))
             assert isinstance(answer, int)
-            return _returned(answer)
+            return _returned(self._answers(fd).of(answer))
+        if request in (REQUESTS.read_keys, REQUESTS.read_reservation) and self._answers(fd).no_such_ioctl:
+            return _returned(self._answers(fd).no_such_ioctl)
         if request == REQUESTS.read_keys:
             return self._read_keys(fd, buffer)
         if request == REQUESTS.read_reservation:
@@ -123,15 +134,23 @@ class Kernel:
         return self._report(fd, buffer)
 
     def _scsi(self, fd: int, buffer: bytearray) -> int:
-        """INQUIRY, or READ FULL STATUS; nothing else is sent this way."""
+        """INQUIRY, PERSISTENT RESERVE IN and OUT; nothing else is sent this way."""
         fields = list(SG_HEADER.unpack(buffer))
-        command = ctypes.string_at(fields[7], fields[2])
-        assert command[0] in (INQUIRY, PERSISTENT_RESERVE_IN)
-        told = self._full_status(fd) if command[0] == PERSISTENT_RESERVE_IN else self._inquire(fd, command[1])
+        command, sense = ctypes.string_at(fields[7], fields[2]), ILLEGAL_REQUEST
+        if command[0] == INQUIRY:
+            told: bytes | int = self._inquire(fd, command[1])
+        elif command[0] == PERSISTENT_RESERVE_IN:
+            told = self._reserve_in(fd, SERVICE_ACTIONS[command[1]])
+        else:
+            assert command[0] == PERSISTENT_RESERVE_OUT
+            parameters = struct.unpack_from(">QQ", ctypes.string_at(fields[6], fields[5]))
+            told = self._reserve_out(fd, SERVICE_ACTIONS[command[1]], *parameters, STANDARD_TYPES.index(command[2]))
+            sense = UNIT_ATTENTION if told == CHECK_CONDITION else ILLEGAL_REQUEST
+            told = CHECK_CONDITION if told < 0 else told or b""
         if isinstance(told, int):
             # SAM-5 status, how much sense there is, and host_status
-            fields[13], fields[16], fields[17] = told & 0xFF, len(ILLEGAL_REQUEST), told >> 16
-            ctypes.memmove(fields[8], ILLEGAL_REQUEST, len(ILLEGAL_REQUEST))
+            fields[13], fields[16], fields[17] = told & 0xFF, len(sense), told >> 16
+            ctypes.memmove(fields[8], sense, len(sense))
             told = b""
         ctypes.memmove(fields[6], told, min(fields[5], len(told)))
         fields[19] = fields[5] - min(fields[5], len(told))
@@ -145,6 +164,25 @@ class Kernel:
         of_disk = struct.pack(">BBxB16s", 1, 2, 16, identifier(self._who(fd)))
         told = of_disk + struct.pack(">BBxBI", 1, 0x14, 4, TARGET_PORT)
         return struct.pack(">BBH", 0, 0x83, len(told)) + told
+
+    def _reserve_out(self, fd: int, name: str, *numbers: int) -> int:
+        """What the target answers to a preempt."""
+        answer = self._send(fd, Command(name, (*numbers, 0)))
+        assert isinstance(answer, int)
+        return answer
+
+    def _reserve_in(self, fd: int, name: str) -> bytes | int:
+        """READ KEYS, READ RESERVATION, READ FULL STATUS; a status where the target has none, or does not answer."""
+        if name == "full_status":
+            return self._full_status(fd)
+        answer = self._send(fd, Command(name))
+        if isinstance(answer, int):
+            return answer
+        if name == "read_keys":
+            keys = answer.listed()
+            return struct.pack(f">II{len(keys)}Q", answer.generation, 8 * len(keys), *keys)
+        held = struct.pack(">Q5xB2x", answer.holder_key, STANDARD_TYPES[answer.type]) if answer.type else b""
+        return struct.pack(">II", answer.generation, len(held)) + held
 
     def _full_status(self, fd: int) -> bytes | int:
         """READ FULL STATUS; a status where the target has none, or does not answer."""

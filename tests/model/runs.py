@@ -113,7 +113,10 @@ class Runs:
         self._after: dict[tuple[int, int, int], int] = {}
         self.answers: list[Answer] = []
         self._answer_numbers: dict[Answer, int] = {}
-        self._kernel = Kernel(self._send, self._who, self._tells, site.host, lambda fd: self._kind(fd).vendor)
+        self._kernel = Kernel(
+            self._send, self._who, self._tells, site.host, lambda fd: self._kind(fd).vendor,
+            lambda fd: self._kind(fd).answers,
+        )  # fmt: skip
         self._call = Call("", "", "")
         self._left: list[Iterator[int]] = []
         self._open = Opened(files.NONE)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fence_pr.storage import device, lio
 
-from . import configuration
+from . import configuration, kernel_answers
 from .configuration import DEFAULT, Conf
 from .kernel import host_id, identifier
 from .lio import Lio
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from fence_pr.actions.request import Request
     from fence_pr.corosync import Cluster
 
+    from .kernel_answers import Replayed
     from .unit import Unit
 
 
 class Kind(NamedTuple):
     """A kind of disk: its target, how the agent calls it, and how many paths lead to it; 0: it has no name. tells:
-    whether a SCSI target has READ FULL STATUS. vendor: what it says in INQUIRY; "": nothing
+    whether a SCSI target has READ FULL STATUS. vendor: what it says in INQUIRY; "": nothing. answers: what the nodes'
+    kernels make of what it says
     """
 
     target: type[Unit]
@@ -31,6 +33,7 @@ class Kind(NamedTuple):
     paths: int = 1
     tells: bool = False
     vendor: str = ""
+    answers: Replayed = kernel_answers.NEWEST
 
 
 SCSI = Kind(Lio, device.SCSI)

@@ -11,6 +11,7 @@ import pytest
 
 from fence_pr.errors import Conflict, DeviceFailure, Invalid, NotSupported, PathFailure, UnitAttention
 from fence_pr.storage import kernel_status, transient
+from tests.model import kernel_answers
 from tests.model.world import World, problems, warnings
 from tests.unit import fake_ioctl
 from tests.unit.fake_ioctl import PERSISTENT_RESERVE_OUT, SG_IO, Answer
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from tests.model.target import Command
     from tests.model.world import Fault
 
-# Linux 5.14 to 6.0, and 6.2 and later for what is neither 24h nor 26h; Linux 4.18 and 5.10.
-UNCLEAR = [0x2, 0x8000002]
+UNCLEAR = sorted(kernel_answers.unclear().values())
 WERO = 3
 
 

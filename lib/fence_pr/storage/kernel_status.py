@@ -8,7 +8,8 @@ Three vocabularies reach user space through the same positive integer:
 * the raw NVMe status up to 6.1: code and type in bits 0-10, More in bit 13, Do Not Retry in bit 14
   (include/linux/nvme.h).
 
-The ranges do not overlap for any status that a reservation command can end with, so the value alone decides.
+The ranges overlap for no status that a reservation command can end with, so the value alone decides. (302h, a
+namespace that is not accessible, would on SCSI be a medium error, which no reservation command meets.)
 """
 
 from __future__ import annotations
@@ -129,6 +130,8 @@ def explain(status: int) -> tuple[type[ReservationError], Notice]:
         kind, code = _ERRNOS.get(-status, (errors.DeviceFailure, "kernel-error"))
     elif status in _PR_STATUSES:
         kind, code = _PR_STATUSES[status]
+    elif status in _NVME_NOT_ACCESSIBLE:
+        return _explain_nvme(status)
     else:
         return _explain_scsi(status) or _explain_nvme(status)
     return kind, Notice(code, {})
