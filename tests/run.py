@@ -66,7 +66,7 @@ def main(word: str = "", *arguments: str) -> int:
         os.environ[conftest.LONG] = "1"
     if word in MODULES or needs_lab([*PYTEST[word], *arguments]):
         # What cannot be fetched is reported by the tests that miss it.
-        fetch.main(everything=conftest.wanted("slow"))
+        fetch.main(conftest.wanted("slow"), conftest.wanted("long"))
     if word in MODULES:
         return _run(MODULES[word], *arguments)
     # Of two numbers of processes the last counts, so a person can choose another one.

@@ -25,6 +25,7 @@ def check(target: Target, bench: Bench) -> None:
     assert not wrong, "\n".join([*wrong, "If that is right: make conformance ARGS=--write"])
 
 
+@plugin.each
 @pytest.mark.parametrize("target", [targets.LIO, targets.MULTIPATH], ids=lambda target: str(target.name))
 def test_scsi(lab: Cluster, target: Target) -> None:
     with targets.scsi(target, lab) as bench:

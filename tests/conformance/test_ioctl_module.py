@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conformance.probe import briefs, calls
+from tests.lab import plugin
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
+
+pytestmark = plugin.each
 
 A, B = 0xA, 0xB00000000000000B
 IGNORE_KEY, UNKNOWN_FLAG = 1, 1 << 31

@@ -17,12 +17,13 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(PROJECT / "lib"))
 
 from fence_pr import __version__, metadata  # noqa: E402
-from tests.documents import completion, dashboard, man_page, messages, readme, rooms, tool  # noqa: E402
+from tests.documents import completion, dashboard, kernels, man_page, messages, readme, rooms, tool  # noqa: E402
 from tests.documents.filling import filled  # noqa: E402
 
 # Documents that a person writes, and what fills their marked parts.
 PARTLY_MADE: dict[str, Callable[[], dict[str, list[str]]]] = {
     "README.md": readme.parts,
+    "docs/kernels.md": kernels.parts,
     "docs/messages.md": messages.parts,
     "docs/pr_fence.md": tool.parts,
     "man/fence_pr_ioctl.8": man_page.agent_parts,

@@ -15,6 +15,7 @@ import pytest
 
 from tests.fencing import maps
 from tests.fencing.agent import fail, key, succeed
+from tests.lab import plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,11 @@ LUN, SCSI_DISK, NAMESPACE, NVME_DISK = "e", "lun-e", 2, "namespace-2"
 LIO_LUN, LIO_DISK = "d", "lun-d"
 WERO = 3
 
-pytestmark = pytest.mark.parametrize("namespaces", ["loop"], indirect=True)
+over_nvme = pytest.mark.parametrize("namespaces", ["loop"], indirect=True)
+# Also on the kernel that most clusters have; there NVMe targets have no reservations yet.
+over_scsi = pytest.mark.parametrize(
+    "kernel", [plugin.parameter(plugin.NVME), plugin.parameter(plugin.COMMON, pytest.mark.slow)], indirect=True
+)
 
 
 class Held:
@@ -76,9 +81,9 @@ def held_write(lab: Cluster, victim: Node, path: str, disk: str) -> Iterator[Hel
 
 
 @pytest.mark.promise(4)
+@over_scsi
 @pytest.mark.parametrize("abort", ["require", "auto", "never"])
-def test_scsi(namespaces: Namespaces, abort: str) -> None:
-    lab = namespaces.cluster
+def test_scsi(lab: Cluster, abort: str) -> None:
     for node in (lab.n2, lab.n1):  # the victim holds the reservation
         succeed(node, "on", node.name, luns=LUN)
     with held_write(lab, lab.n2, lab.n2.disk(LUN), SCSI_DISK) as held:
@@ -87,14 +92,14 @@ def test_scsi(namespaces: Namespaces, abort: str) -> None:
     assert lab.n2.write(LUN) == "EBADE"
 
 
-def test_lio_aborts_nothing_of_a_victim_that_does_not_hold_the_reservation(namespaces: Namespaces) -> None:
+@over_scsi
+def test_lio_aborts_nothing_of_a_victim_that_does_not_hold_the_reservation(lab: Cluster) -> None:
     """A deviation of this target, which no command of ours can change.
 
     It compares the key to preempt with the holder's key at the time a command came, not with its sender's
     (core_scsi3_pr_reservation_check in drivers/target/target_core_pr.c). If this fails, LIO has been mended: say so
     in README.md.
     """
-    lab = namespaces.cluster
     for node in (lab.n1, lab.n2):
         succeed(node, "on", node.name, luns=LUN)
     with held_write(lab, lab.n2, lab.n2.disk(LUN), SCSI_DISK) as held:
@@ -104,9 +109,9 @@ def test_lio_aborts_nothing_of_a_victim_that_does_not_hold_the_reservation(names
 
 
 @pytest.mark.promise(4)
-def test_what_lio_had_accepted_is_waited_for_and_an_abort_cannot_be_had(namespaces: Namespaces) -> None:
+@over_scsi
+def test_what_lio_had_accepted_is_waited_for_and_an_abort_cannot_be_had(lab: Cluster) -> None:
     """Whoever holds the reservation. What takes longer than `settle_time` lands later, and that is said."""
-    lab = namespaces.cluster
     for node in (lab.n2, lab.n1):
         succeed(node, "on", node.name, luns=LIO_LUN)
     before = lab.reservation(LIO_LUN)
@@ -126,6 +131,7 @@ def test_what_lio_had_accepted_is_waited_for_and_an_abort_cannot_be_had(namespac
 
 
 @pytest.mark.promise(4)
+@over_nvme
 @pytest.mark.parametrize("holder", ["n1", "n2"])
 @pytest.mark.parametrize("abort", ["require", "never"])
 def test_nvme(namespaces: Namespaces, abort: str, holder: str) -> None:
@@ -139,10 +145,10 @@ def test_nvme(namespaces: Namespaces, abort: str, holder: str) -> None:
 
 
 @pytest.mark.promise(4)
+@over_scsi
 @pytest.mark.parametrize("by", ["agent", "map"])
-def test_multipath(namespaces: Namespaces, by: str) -> None:
+def test_multipath(lab: Cluster, by: str) -> None:
     """The map answers a preempt-and-abort with success, and the victim's write lands afterwards."""
-    lab = namespaces.cluster
     with maps.mapped(lab, LUN) as path:
         succeed(lab.n3, "on", "n3", luns=LUN)
         succeed(lab.n1, "on", "n1", devices=path)

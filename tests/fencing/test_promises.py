@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fencing.agent import AGENT, LUNS, disks, fail, key, run, start, succeed
+from tests.lab import plugin
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
+
+pytestmark = plugin.each
 
 N1, N2 = key("n1"), key("n2")
 # Of the LUNs in turn.

@@ -9,14 +9,14 @@ from tests.lab import cache, kernels, root
 from tests.lab.errors import LabUnavailable
 
 
-def main(everything: bool = False) -> int:
+def main(for_ci: bool = False, for_long_form: bool = False) -> int:
     """0, or 1 with a sentence why the lab cannot be set up."""
     print(f"lab: cache {cache.folder()}", file=sys.stderr, flush=True)
     try:
         root.folder()
-        for source in kernels.ALL if everything else kernels.USUAL:
+        for source in kernels.ALL if for_long_form else kernels.IN_CI if for_ci else kernels.USUAL:
             source.kernel()
-        for stack in STACKS if everything else ():
+        for stack in STACKS if for_ci or for_long_form else ():
             stack.folder()
     except LabUnavailable as error:
         print(f"lab: not available: {error}", file=sys.stderr, flush=True)
@@ -25,4 +25,4 @@ def main(everything: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main("--all" in sys.argv[1:]))
+    sys.exit(main(for_long_form="--all" in sys.argv[1:]))

@@ -33,13 +33,16 @@ TOOLS = {
 HEADERS = {"/usr/include/stdio.h": "libc6-dev"}
 
 
-def recipe(suite: str, version: str) -> str:
+def recipe(suite: str, version: str, more: str) -> str:
     """What the result depends on."""
-    return repr((1, suite, version, CONFIGURATION.read_text()))
+    return repr((1, suite, version, CONFIGURATION.read_text(), more))
 
 
-def build(folder: Path, suite: str, version: str) -> None:
-    """Build the kernel of `linux-source-VERSION` in `suite` into `folder`; raises LabUnavailable."""
+def build(folder: Path, suite: str, version: str, more: str) -> None:
+    """Build the kernel of `linux-source-VERSION` in `suite` into `folder`; raises LabUnavailable.
+
+    more: further lines of configuration
+    """
     packages.check_machine()
     need_tools()
     print(f"lab: building Linux {version} from Debian {suite} (150 MB, some minutes)", file=sys.stderr, flush=True)
@@ -47,7 +50,7 @@ def build(folder: Path, suite: str, version: str) -> None:
         source = _source(Path(scratch), suite, version)
         output = Path(scratch) / "output"
         output.mkdir()
-        _configure(source, output)
+        _configure(source, output, CONFIGURATION.read_text() + more)
         _make(source, output, f"-j{os.cpu_count()}", "linux")
         release = _make(source, output, "kernelrelease").strip()
         subprocess.run(["strip", "-o", folder / "linux", output / "linux"], check=True)
@@ -90,10 +93,10 @@ def _package(names: list[str], version: str, suite: str) -> str:
     return PREFIX + ".".join(map(str, max(versions)))
 
 
-def _configure(source: Path, output: Path) -> None:
+def _configure(source: Path, output: Path, settings: str) -> None:
     """User-mode Linux's defaults with our settings on top; raises LabUnavailable if one is not accepted."""
     _make(source, output, "defconfig")
-    wanted = [line for line in CONFIGURATION.read_text().splitlines() if line.startswith("CONFIG_")]
+    wanted = [line for line in settings.splitlines() if line.startswith("CONFIG_")]
     names = [[line.partition("=")[0]] for line in wanted]
     config = output / ".config"
     kept = [

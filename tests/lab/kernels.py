@@ -63,20 +63,32 @@ def packaged(name: str, suite: str, at_least: tuple[int, int]) -> Source:
     return Source(name, repr((1, suite, at_least)), build)
 
 
-def built(name: str, suite: str, version: str) -> Source:
-    """User-mode Linux with what kernel.config asks for, from a suite's kernel source of that version or its newest."""
-    recipe = kernel_build.recipe(suite, version)
-    return Source(name, recipe, lambda folder: kernel_build.build(folder, suite, version))
+def built(name: str, suite: str, version: str, more: str = "") -> Source:
+    """User-mode Linux with what kernel.config asks for, from a suite's kernel source of that version or its newest.
+
+    more: further lines of configuration
+    """
+    recipe = kernel_build.recipe(suite, version, more)
+    return Source(name, recipe, lambda folder: kernel_build.build(folder, suite, version, more))
 
 
-# The oldest kernel that is supported (no ioctls to read reservations), and one that has them (Linux 6.19 and later).
-SOURCES = OLDEST, NEWEST = packaged("6.1", "bookworm", (6, 1)), packaged("7", "forky", (6, 19))
+# The oldest kernel that is supported (raw statuses, no ioctls to read reservations); the one that most clusters have
+# (statuses of linux/pr.h, no such ioctls); and one that has them (Linux 6.19 and later).
+SOURCES = OLDEST, COMMON, NEWEST = (
+    packaged("6.1", "bookworm", (6, 1)),
+    packaged("6.12", "trixie", (6, 12)),
+    packaged("7", "forky", (6, 19)),
+)
 # Debian's packages have no NVMe.
 NVME = built("nvme", "trixie-backports", "7.3")
-# Hosts of NVMe disks as clusters have them for years to come: no ioctls to read reservations, raw statuses.
+# Hosts of NVMe disks as clusters have them for years to come.
 OLDER_NVME_HOST = built("nvme-6.1", "bookworm", "6.1")
+COMMON_NVME_HOST = built("nvme-6.12", "trixie", "6.12")
+# With several processors, which user-mode Linux can have since 6.19.
+SEVERAL_PROCESSORS = built("smp", "trixie-backports", "7.3", "CONFIG_SMP=y\nCONFIG_NR_CPUS=4\n")
 USUAL = (NEWEST, NVME)
-ALL = (OLDEST, *USUAL, OLDER_NVME_HOST)
+IN_CI = (OLDEST, COMMON, *USUAL, OLDER_NVME_HOST)
+ALL = (*IN_CI, COMMON_NVME_HOST, SEVERAL_PROCESSORS)
 
 
 def source(name: str) -> Source:

@@ -149,8 +149,11 @@ class Clusters:
             raise
 
 
-OLDEST, NEWEST = (f"linux-{source.label()}" for source in kernels.SOURCES)
-NVME, OLDER_NVME_HOST = (f"linux-{source.name}" for source in (kernels.NVME, kernels.OLDER_NVME_HOST))
+OLDEST, COMMON, NEWEST = (f"linux-{source.label()}" for source in kernels.SOURCES)
+NVME, OLDER_NVME_HOST, COMMON_NVME_HOST, SEVERAL_PROCESSORS = (
+    f"linux-{source.name}"
+    for source in (kernels.NVME, kernels.OLDER_NVME_HOST, kernels.COMMON_NVME_HOST, kernels.SEVERAL_PROCESSORS)
+)
 CLUSTERS = pytest.StashKey[Clusters]()
 
 
@@ -166,15 +169,31 @@ def _host_parameter(name: str, *marks: pytest.MarkDecorator) -> object:
     return pytest.param(name, id=f"hosts-{name}", marks=(*marks, pytest.mark.xdist_group(f"hosts-{name}")))
 
 
-@pytest.fixture(scope="session", params=[parameter(OLDEST, pytest.mark.slow), parameter(NEWEST)])
+@pytest.fixture(
+    scope="session",
+    params=[parameter(OLDEST, pytest.mark.slow), parameter(COMMON, pytest.mark.long), parameter(NEWEST)],
+)
 def kernel(request: pytest.FixtureRequest) -> str:
-    """Every kernel of the lab in turn, by name, such as "linux-6.1"."""
+    """The kernels of the lab in turn, by name, such as "linux-6.1".
+
+    The middle one is told apart by what it answers, so in CI it is asked that (`each`), and the rest in the long form.
+    """
     return str(request.param)
 
 
-# For tests in which nothing hangs on the kernel: others ask the oldest one, which takes three times as long, what it
-# answers otherwise.
-newest = pytest.mark.parametrize("kernel", [parameter(OLDEST, pytest.mark.long), parameter(NEWEST)], indirect=True)
+# For tests that tell the kernels apart: all of them in CI.
+each = pytest.mark.parametrize(
+    "kernel",
+    [parameter(OLDEST, pytest.mark.slow), parameter(COMMON, pytest.mark.slow), parameter(NEWEST)],
+    indirect=True,
+)
+# For tests in which nothing hangs on the kernel: others ask the older ones, which take three times as long, what they
+# answer otherwise.
+newest = pytest.mark.parametrize(
+    "kernel",
+    [parameter(OLDEST, pytest.mark.long), parameter(COMMON, pytest.mark.long), parameter(NEWEST)],
+    indirect=True,
+)
 
 
 @pytest.fixture
@@ -208,7 +227,14 @@ def namespaces(nvme_kernel: str, request: pytest.FixtureRequest) -> Namespaces:
     return found
 
 
-@pytest.fixture(scope="session", params=[_host_parameter(NVME), _host_parameter(OLDER_NVME_HOST, pytest.mark.slow)])
+@pytest.fixture(
+    scope="session",
+    params=[
+        _host_parameter(NVME),
+        _host_parameter(OLDER_NVME_HOST, pytest.mark.slow),
+        _host_parameter(COMMON_NVME_HOST, pytest.mark.long),
+    ],
+)
 def host_kernel(request: pytest.FixtureRequest) -> str:
     """The kernels of NVMe hosts in guests of their own, by name."""
     return str(request.param)
