@@ -21,20 +21,35 @@ PROOF_FORM = os.environ.get(PROOF) == "1" and not CI_FORM
 _NEWEST = plugin.parameter(plugin.NEWEST, group="faults-")
 
 
+_COMMON, _SEVERAL = (
+    plugin.parameter(name, pytest.mark.long, group="faults-") for name in (plugin.COMMON, plugin.SEVERAL_PROCESSORS)
+)
+
+
 def _oldest(mark: pytest.MarkDecorator) -> object:
     return plugin.parameter(plugin.OLDEST, mark, group="faults-")
 
 
-# The newest kernel with SCSI, which is also the quickest; in the long form the oldest, too.
-newest = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.long), _NEWEST], indirect=True)
+# The newest kernel with SCSI, which is also the quickest; in the long form the older ones, too.
+newest = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.long), _COMMON, _NEWEST], indirect=True)
 # The same, the oldest in CI, too.
-both = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.slow), _NEWEST], indirect=True)
-_NVME = pytest.mark.parametrize("nvme_kernel", [plugin.parameter(plugin.NVME, group="faults-")], indirect=True)
+both = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.slow), _COMMON, _NEWEST], indirect=True)
+# For what nodes do at the same moment: in the long form also with several processors.
+at_once = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.long), _COMMON, _NEWEST, _SEVERAL], indirect=True)
+_ON_NVME = plugin.parameter(plugin.NVME, group="faults-")
+_NVME = pytest.mark.parametrize("nvme_kernel", [_ON_NVME], indirect=True)
+_NVME_AT_ONCE = pytest.mark.parametrize("nvme_kernel", [_ON_NVME, _SEVERAL], indirect=True)
 
 
 def loop(test: Test) -> Test:
     """Over NVMe namespaces that are connected without a network."""
     marked: Test = _NVME(pytest.mark.parametrize("namespaces", ["loop"], indirect=True)(test))
+    return marked
+
+
+def loop_at_once(test: Test) -> Test:
+    """The same, in the long form also with several processors."""
+    marked: Test = _NVME_AT_ONCE(pytest.mark.parametrize("namespaces", ["loop"], indirect=True)(test))
     return marked
 
 

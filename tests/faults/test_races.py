@@ -11,7 +11,7 @@ import pytest
 from tests.faults import traced
 from tests.faults.cases import LOSER, Call, Case, carry_out
 from tests.faults.disks import NVME, PREEMPT, SCSI, WEAR, NvmeDisks, ScsiDisks, State, many, option, register
-from tests.faults.forms import CI_FORM, LONG_FORM, PROOF_FORM, loop, newest
+from tests.faults.forms import CI_FORM, LONG_FORM, PROOF_FORM, at_once, loop, loop_at_once, newest
 from tests.faults.loaded import SHARE, some_under_load, under_load
 from tests.faults.traced import CHILD, PARENT, PATIENT, Site
 from tests.fencing.agent import AGENT, key
@@ -41,18 +41,18 @@ MOST_DELAY_SECONDS = 0.06
 pytestmark = pytest.mark.promise(3, 7)
 
 
-@newest
+@at_once
 def test_two_nodes_off_each_other_over_four_luns(lab: Cluster, faults: Faults) -> None:
     duel(ScsiDisks(lab, "abcd"), faults, some_under_load, DUELS)
 
 
-@loop
+@loop_at_once
 def test_two_nodes_off_each_other_over_four_namespaces(namespaces: Namespaces, faults: Faults) -> None:
     with many(namespaces.cluster, NVME, 4) as disks:
         duel(disks, faults, carry_out, DUELS - LOADED_DUELS)
 
 
-@loop
+@loop_at_once
 def test_two_nodes_off_each_other_over_two_namespaces(namespaces: Namespaces, faults: Faults) -> None:
     duel(NvmeDisks(namespaces), faults, under_load, LOADED_DUELS)
 

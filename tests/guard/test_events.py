@@ -33,6 +33,7 @@ EVENTS = int(os.environ.get("FENCE_PR_EVENTS", "1000" if LONG else "100"))
 PARAMETERS = [
     plugin.parameter(plugin.NEWEST, group="events-"),
     plugin.parameter(plugin.OLDEST, pytest.mark.long, group="events-"),
+    plugin.parameter(plugin.SEVERAL_PROCESSORS, pytest.mark.long, group="events-"),
 ]
 
 

@@ -356,6 +356,7 @@ class Guest:
             ),
             f"LAB_NODES={','.join(self.nodes)}",
             *(f"vec{number}:transport=fd,fd={link.fileno()}" for number, link in enumerate(self._links)),
+            *self.kernel.arguments,
             *self._arguments,
         ]
 

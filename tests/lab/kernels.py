@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,12 @@ class Kernel:
     """One kernel in the cache.
 
     The folder holds `linux`, started with the folder as working directory; `modules/RELEASE/`, if it has
-    modules; and `ld.so` with `libc.so.6`, if it brings a C library of its own.
+    modules; and `ld.so` with `libc.so.6`, if it brings a C library of its own. arguments: for its command line.
     """
 
     release: str
     folder: Path
+    arguments: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -43,10 +44,11 @@ class Source:
     name: str
     recipe: str
     build: Callable[[Path], None]
+    arguments: tuple[str, ...] = ()
 
     def kernel(self) -> Kernel:
         """The kernel, made on first use; raises LabUnavailable."""
-        return _read(cache.fill(f"linux-{self.name}", self.recipe, self.build))
+        return replace(_read(cache.fill(f"linux-{self.name}", self.recipe, self.build)), arguments=self.arguments)
 
     def label(self) -> str:
         """The kernel's label if it is in the cache, the name of the source otherwise."""
@@ -63,13 +65,13 @@ def packaged(name: str, suite: str, at_least: tuple[int, int]) -> Source:
     return Source(name, repr((1, suite, at_least)), build)
 
 
-def built(name: str, suite: str, version: str, more: str = "") -> Source:
+def built(name: str, suite: str, version: str, more: str = "", arguments: tuple[str, ...] = ()) -> Source:
     """User-mode Linux with what kernel.config asks for, from a suite's kernel source of that version or its newest.
 
-    more: further lines of configuration
+    more: further lines of configuration; arguments: for its command line
     """
     recipe = kernel_build.recipe(suite, version, more)
-    return Source(name, recipe, lambda folder: kernel_build.build(folder, suite, version, more))
+    return Source(name, recipe, lambda folder: kernel_build.build(folder, suite, version, more), arguments)
 
 
 # The oldest kernel that is supported (raw statuses, no ioctls to read reservations); the one that most clusters have
@@ -85,7 +87,7 @@ NVME = built("nvme", "trixie-backports", "7.3")
 OLDER_NVME_HOST = built("nvme-6.1", "bookworm", "6.1")
 COMMON_NVME_HOST = built("nvme-6.12", "trixie", "6.12")
 # With several processors, which user-mode Linux can have since 6.19.
-SEVERAL_PROCESSORS = built("smp", "trixie-backports", "7.3", "CONFIG_SMP=y\nCONFIG_NR_CPUS=4\n")
+SEVERAL_PROCESSORS = built("smp", "trixie-backports", "7.3", "CONFIG_SMP=y\nCONFIG_NR_CPUS=4\n", ("ncpus=2",))
 USUAL = (NEWEST, NVME)
 IN_CI = (OLDEST, COMMON, *USUAL, OLDER_NVME_HOST)
 ALL = (*IN_CI, COMMON_NVME_HOST, SEVERAL_PROCESSORS)
