@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import larger, names, random_names, scenarios
+from . import larger, names, old_kernels, random_names, scenarios
 from .mutants import MUTANTS
 from .search import Search
 
@@ -57,6 +57,7 @@ def lines(long: bool = False) -> Iterator[Line]:
         ("three nodes, and onlookers", scenarios.groups()),
         ("nodes that come", scenarios.unfencing()),
         ("paths that lead elsewhere", scenarios.elsewhere()),
+        ("kernels that answer otherwise", old_kernels.short()),
         ("a name is not a node: a premise is broken", names.broken()),
         ("a name is not a node: what nobody can know is warned of", names.untold()),
         ("a name is not a node: legitimate fencing succeeds", names.legitimate()),
@@ -64,7 +65,7 @@ def lines(long: bool = False) -> Iterator[Line]:
     tried: Counter[str] = Counter()
     for name, family in families:
         yield _explored(f"every order: {name}", family, lambda it: Search(it).explore(), tried)
-    for scenario in (*larger.slow(), *larger.long(), *names.deeper()) if long else ():
+    for scenario in (*larger.slow(), *larger.long(), *names.deeper(), *old_kernels.long()) if long else ():
         yield _explored(f"every order: {scenario.name}", [scenario], lambda it: Search(it).explore(), tried)
     walks = WALKS_LONG if long else WALKS
     yield _explored("at random", larger.at_random(), lambda it: Search(it).sample(SEED, walks), tried)
