@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fence_pr.errors import Conflict
 from fence_pr.storage import kernel_status, transient
 from tests.model.kernel_answers import KERNELS, NVME, SCSI, Row, unclear
 
@@ -21,12 +22,10 @@ def test_the_agent_takes_each_number_for_what_was_answered_as_far_as_it_tells(tr
 @pytest.mark.promise(3)
 @pytest.mark.parametrize("rows", [SCSI, NVME], ids=["SCSI", "NVMe"])
 def test_nothing_but_a_conflict_is_taken_for_one(rows: tuple[Row, ...]) -> None:
-    """One taken for something else costs a look at the disk; something else taken for one would be a lost race."""
-    conflict = rows[0]
-    for column, kernels in enumerate(KERNELS):
-        others = {row.returned[column] for row in rows[1:]}
-        shared = conflict.returned[column] in others
-        assert shared == (kernel_status.explain(conflict.returned[column])[0] is not conflict.taken_for[0]), kernels
+    """One that is taken for something else costs a look at the disk; the other way round it would be a lost race."""
+    assert rows[0].said == "reservation conflict"
+    for row in rows[1:]:
+        assert Conflict not in {kernel_status.explain(number)[0] for number in row.returned}, row.said
 
 
 @pytest.mark.promise(4)
