@@ -14,8 +14,6 @@ from tests.lab import plugin
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
 
-pytestmark = plugin.each
-
 N1, N2 = key("n1"), key("n2")
 # Of the LUNs in turn.
 SIGNS = {
@@ -59,6 +57,7 @@ def traced(lab: Cluster, call: str, trace: str) -> str:
 
 
 @pytest.mark.promise(1)
+@plugin.each
 def test_promise_01_off_succeeds_only_if_every_disk_read_afterwards_proves_it(lab: Cluster) -> None:
     unfence(lab, "n1", "n2")
     lab.n1.drop("c")
@@ -76,6 +75,7 @@ def test_promise_01_off_succeeds_only_if_every_disk_read_afterwards_proves_it(la
 
 
 @pytest.mark.promise(2)
+@plugin.each
 def test_promise_02_off_never_registers_clears_releases_or_names_this_node(lab: Cluster) -> None:
     unfence(lab, "n1", "n2")
     seen = traced(lab, f"action=off\nplug=n2\ndevices={disks(lab.n1, LUNS)}\n", "ioctl")
@@ -92,6 +92,7 @@ def test_promise_02_off_never_registers_clears_releases_or_names_this_node(lab: 
 
 
 @pytest.mark.promise(3)
+@plugin.each
 def test_promise_03_of_two_nodes_that_fence_each_other_exactly_one_survives_everywhere(lab: Cluster) -> None:
     for _ in range(RACES):
         unfence(lab, "n1", "n2")
@@ -102,6 +103,7 @@ def test_promise_03_of_two_nodes_that_fence_each_other_exactly_one_survives_ever
 
 
 @pytest.mark.promise(4)
+@plugin.each
 def test_promise_04_fencing_harms_nobody_but_the_victim(lab: Cluster) -> None:
     """LIO is never sent preempt-and-abort, whatever name a vendor gave it.
 
@@ -115,6 +117,7 @@ def test_promise_04_fencing_harms_nobody_but_the_victim(lab: Cluster) -> None:
 
 
 @pytest.mark.promise(5)
+@plugin.each
 def test_promise_05_a_failure_names_disk_operation_answer_and_remedy_and_success_is_silent(lab: Cluster) -> None:
     unfence(lab, "n1", "n2")  # which must be silent
     lab.n1.set_state("b", "offline")
@@ -127,6 +130,7 @@ def test_promise_05_a_failure_names_disk_operation_answer_and_remedy_and_success
 
 
 @pytest.mark.promise(6)
+@plugin.each
 def test_promise_06_the_answer_comes_within_the_time_limit_whatever_hangs(lab: Cluster) -> None:
     unfence(lab, "n1", "n2")
     lab.n1.hang("c")
@@ -141,6 +145,7 @@ def test_promise_06_the_answer_comes_within_the_time_limit_whatever_hangs(lab: C
 
 
 @pytest.mark.promise(7)
+@plugin.killing
 def test_promise_07_killed_at_any_point_and_run_again_or_run_twice_at_once_is_right(lab: Cluster) -> None:
     """Chosen system calls of both processes are tried in tests/faults; here some moments in time."""
     unfence(lab, "n1", "n2")
@@ -157,6 +162,7 @@ def test_promise_07_killed_at_any_point_and_run_again_or_run_twice_at_once_is_ri
 
 
 @pytest.mark.promise(8)
+@plugin.each
 def test_promise_08_a_malformed_call_never_fences(lab: Cluster) -> None:
     unfence(lab, "n1", "n2")
     before = [lab.reservation(lun) for lun in LUNS]
@@ -167,6 +173,7 @@ def test_promise_08_a_malformed_call_never_fences(lab: Cluster) -> None:
 
 
 @pytest.mark.promise(9)
+@plugin.each
 def test_promise_09_status_is_off_only_if_shut_out_everywhere_and_on_only_if_registered_everywhere(
     lab: Cluster,
 ) -> None:
@@ -185,6 +192,7 @@ def test_promise_09_status_is_off_only_if_shut_out_everywhere_and_on_only_if_reg
 
 
 @pytest.mark.promise(10)
+@plugin.each
 def test_promise_10_metadata_works_for_any_user_with_no_file_device_or_network_touched(lab: Cluster) -> None:
     as_nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     trace = ["strace", "-f", "-e", "trace=%file,%network,ioctl", "-o", "/tmp/promise-10", AGENT, "-o", "metadata"]
