@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE, PART = PROJECT / "docs/kernels.md", "what-was-run"
 # Other folders have no test that is handed a kernel.
-FOLDERS = ("conformance", "fencing", "faults", "guard", "tool", "premises", "targets", "model", "inputs", "lab")
+FOLDERS = (
+    "conformance", "fencing", "faults", "nemesis", "guard", "tool", "premises", "targets", "model", "inputs", "lab",
+)  # fmt: skip
 # The soonest first.
 WHEN = ALWAYS, IN_CI, LONG = "always", "CI", "long"
 TRANSPORTS = ISCSI, MULTIPATH, LOOP, TCP, HOSTS = (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
-from tests.documents.collected import LABELS, PAGE, PART, PROJECT, labels
+from tests.documents.collected import FOLDERS, LABELS, PAGE, PART, PROJECT, labels
 from tests.documents.filling import filled
 from tests.lab import kernels
 
@@ -30,6 +31,13 @@ def test_what_is_run_upon_which_kernel() -> None:
     page = PAGE.read_text()
     right = filled(page, {PART: done.stdout.splitlines()})
     assert page == right, "python3 -m tests.documents.collected --write, with the Python of .venv, writes it anew"
+
+
+def test_no_folder_of_tests_that_are_handed_a_kernel_is_forgotten() -> None:
+    handed = re.compile(r"\bparameter\(|\b(?:lab: Cluster|namespaces: Namespaces|fabric: Fabric)\b")
+    tests = (PROJECT / "tests").glob("*/test_*.py")
+    found = {path.parent.name for path in tests if handed.search(path.read_text())}
+    assert found <= {*FOLDERS, *(name.split("/")[1] for name, _, _ in BOOTED)}
 
 
 def test_every_kernel_of_the_lab_has_a_column_and_a_line() -> None:
