@@ -36,7 +36,7 @@ def test_what_is_run_upon_which_kernel() -> None:
 def test_no_folder_of_tests_that_are_handed_a_kernel_is_forgotten() -> None:
     handed = re.compile(r"\bparameter\(|\b(?:lab: Cluster|namespaces: Namespaces|fabric: Fabric)\b")
     tests = (PROJECT / "tests").glob("*/test_*.py")
-    found = {path.parent.name for path in tests if handed.search(path.read_text())}
+    found = {path.parent.name for path in tests if handed.search(path.read_text())} - {"unit"}  # has words like these
     assert found <= {*FOLDERS, *(name.split("/")[1] for name, _, _ in BOOTED)}
 
 
