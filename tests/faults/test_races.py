@@ -52,7 +52,7 @@ def test_two_nodes_off_each_other_over_four_namespaces(namespaces: Namespaces, f
         duel(disks, faults, carry_out, DUELS - LOADED_DUELS)
 
 
-@loop_at_once
+@loop  # not with several processors: docs/kernels.md
 def test_two_nodes_off_each_other_over_two_namespaces(namespaces: Namespaces, faults: Faults) -> None:
     duel(NvmeDisks(namespaces), faults, under_load, LOADED_DUELS)
 

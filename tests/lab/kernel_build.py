@@ -19,6 +19,7 @@ from tests.lab.errors import LabUnavailable
 PREFIX = "linux-source-"
 VERSIONED = re.compile(r"linux-source-(\d+\.\d+)")
 CONFIGURATION = Path(__file__).with_name("kernel.config")
+LEANER = Path(__file__).with_name("leaner.config").read_text()
 # Program → Debian package.
 TOOLS = {
     "gcc": "gcc",
@@ -35,7 +36,7 @@ HEADERS = {"/usr/include/stdio.h": "libc6-dev"}
 
 def recipe(suite: str, version: str, more: str) -> str:
     """What the result depends on."""
-    return repr((1, suite, version, CONFIGURATION.read_text(), more))
+    return repr((1, suite, version, CONFIGURATION.read_text() + more))
 
 
 def build(folder: Path, suite: str, version: str, more: str) -> None:

@@ -87,7 +87,9 @@ NVME = built("nvme", "trixie-backports", "7.3")
 OLDER_NVME_HOST = built("nvme-6.1", "bookworm", "6.1")
 COMMON_NVME_HOST = built("nvme-6.12", "trixie", "6.12")
 # With several processors, which user-mode Linux can have since 6.19.
-SEVERAL_PROCESSORS = built("smp", "trixie-backports", "7.3", "CONFIG_SMP=y\nCONFIG_NR_CPUS=4\n", ("ncpus=2",))
+SEVERAL_PROCESSORS = built(
+    "smp", "trixie-backports", "7.3", f"{kernel_build.LEANER}CONFIG_SMP=y\nCONFIG_NR_CPUS=4\n", ("ncpus=2",)
+)
 USUAL = (NEWEST, NVME)
 IN_CI = (OLDEST, COMMON, *USUAL, OLDER_NVME_HOST)
 ALL = (*IN_CI, COMMON_NVME_HOST, SEVERAL_PROCESSORS)
