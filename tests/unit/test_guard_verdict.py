@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 
 from fence_pr.actions import plan
+from fence_pr.errors import Notice
 from fence_pr.guard.verdict import (
     FENCED,
     LOG,
@@ -17,6 +18,7 @@ from fence_pr.guard.verdict import (
     STOP,
     UNPROTECTED,
     UNREADABLE,
+    Finding,
     Policy,
     Reading,
     Silence,
@@ -209,3 +211,9 @@ def test_that_nobody_was_fenced_holds_until_this_node_is_registered_again(
 
 def test_a_node_that_is_registered_otherwise_is_only_told_of() -> None:
     assert Policy(REBOOT, REBOOT, REBOOT).reaction(OTHERWISE) == LOG
+
+
+@pytest.mark.parametrize("verdict", [FENCED, UNPROTECTED, OTHERWISE])
+def test_what_no_reading_tells_is_settled_by_no_key(verdict: str) -> None:
+    found = Finding(verdict, Notice("watch-ended", {"folder": "/run"}))
+    assert settled(found, (OWN,)) == found
