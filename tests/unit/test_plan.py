@@ -172,6 +172,7 @@ def test_a_registration_that_went_is_never_made_up_for_by_one_that_came() -> Non
         ((0xE, 0xE), 8, False),
         ((OWN,), 8, False),
         ((OWN, THIRD, VICTIM), 9, True),
+        ((1, THIRD), 8, False),
     ],
 )
 def test_what_this_node_replaced_itself_hides_no_removal_of_another_key(
