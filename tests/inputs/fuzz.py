@@ -90,9 +90,7 @@ def main() -> int:
     return 1 if not asked.json and any(it.broken_by for it in found) else 0
 
 
-def fuzz(
-    name: str, feed: Callable[[bytes], None], runs: int, seed: int = 1, seconds: int = SECONDS_AN_INPUT
-) -> Fuzzed:
+def fuzz(name: str, feed: Callable[[bytes], None], runs: int, seed: int = 1, seconds: int = SECONDS_AN_INPUT) -> Fuzzed:
     """Give `feed` that many inputs, beginning with the kept ones of `name`, in a child."""
     folder = Path(tempfile.mkdtemp(prefix="fence_pr_fuzz-"))
     started = time.monotonic()
