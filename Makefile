@@ -69,7 +69,7 @@ demo: ## watch one node fence another off a real disk
 proof: ## what the promises rest on, in numbers (ARGS=--long: ten times as much)
 	@$(PYTHON) tests/run.py proof $(ARGS)
 
-mutants: ## do the unit tests notice small changes of lib? A table of what survives (ARGS="--safety --sample 100")
+mutants: ## small changes of lib that no unit test notices, as a table (ARGS="--safety --sample 100")
 	@$(PYTHON) tests/run.py mutants $(ARGS)
 
 coverage: ## lines and branches of lib that tests run, on the host and in guests (ARGS are pytest's)
