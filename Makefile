@@ -87,7 +87,7 @@ cluster: ## real Pacemaker clusters: every scenario, and a table of them (ARGS a
 conformance: ## what LIO, nvmet and dm-multipath do, against the standards (ARGS=--write records it anew)
 	@$(PYTHON) -m tests.conformance $(ARGS)
 
-nemesis: ## random outages and faults of a cluster, judged by what is on its disks (ARGS: --rounds N --seed N --agent NAME)
+nemesis: ## random outages and faults of a cluster, judged by what is on its disks (ARGS: --rounds N --seed N)
 	@$(PYTHON) tests/run.py nemesis $(ARGS)
 
 captures: ## make the pictures of what the programs print anew, in the lab

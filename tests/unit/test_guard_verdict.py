@@ -217,6 +217,7 @@ def test_a_node_that_is_registered_otherwise_is_only_told_of() -> None:
 def test_what_no_reading_tells_is_settled_by_no_key(verdict: str) -> None:
     found = Finding(verdict, Notice("watch-ended", {"folder": "/run"}))
     assert settled(found, (OWN,)) == found
+    assert after_loss(found) == found
     assert not is_lost(found, before=False)
 
 
