@@ -40,13 +40,13 @@ def of_lines(change: Change, run: Mapping[str, Mapping[str, Iterable[int]]]) -> 
 
 
 def _users(change: Change) -> dict[str, set[int]]:
-    """Where lib names what stands outside of functions; all of its own file if it is a class, or has no name."""
+    """Where lib names what stands outside of functions; and all of its own file, unless it is a constant."""
     name = change.named
     found: dict[str, set[int]] = {}
     for path in LIB.rglob("*.py") if name else ():
         if lines := {number for number, line in _lines(path) if re.search(rf"\b{name}\b", line)}:
             found[str(path.relative_to(LIB))] = lines
-    if not name or (name[0].isupper() and not name.isupper()):
+    if not name.isupper():
         found[change.path] = {number for number, _ in _lines(LIB / change.path)}
     return found
 
