@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     chosen = choose(asked, chosen_by, known)
     again = [*arguments, *([f"--seed={chosen_by}"] if asked.seed is None else [])]
     print(
-        f"{len(chosen)} changes, seed {chosen_by}; the same again: python3 -m tests.mutants {shlex.join(again)}",
+        f'{len(chosen)} changes, seed {chosen_by}; the same again: make mutants ARGS="{shlex.join(again)}"',
         flush=True,
     )
     results: list[tuple[Change, str]] = []

@@ -166,7 +166,7 @@ def test_a_new_survivor_fails(
     monkeypatch.setattr(record, "load", load)
     assert command.main(["--all", "--sample=1", "--seed=5", path]) == code
     said = capsys.readouterr().out
-    assert "the same again: python3 -m tests.mutants --all --sample=1 --seed=5" in said
+    assert 'the same again: make mutants ARGS="--all --sample=1 --seed=5' in said
     assert (str(chosen[0]) in said) == (outcome in (trial.SURVIVED, trial.NOT_RUN) and not on_record)
 
 
@@ -180,4 +180,4 @@ def test_a_sample_is_noticed() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{SAMPLE} of {SAMPLE} tried" in done.stdout
-    assert "the same again: python3 -m tests.mutants --quick --complete" in done.stdout
+    assert 'the same again: make mutants ARGS="--quick --complete' in done.stdout

@@ -37,10 +37,10 @@ def test_b():
 """
 
 
-def run(folder: Path, **environment: str) -> tuple[str, str]:
+def run(folder: Path, *processes: str, **environment: str) -> tuple[str, str]:
     """What the tests drew, and what pytest printed."""
     (folder / "test_chance.py").write_text(TESTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "tests.seed", "-p", "no:cacheprovider", "."]
+    command = [sys.executable, "-m", "pytest", "-q", *processes, "-p", "tests.seed", "-p", "no:cacheprovider", "."]
     inherited = {name: value for name, value in os.environ.items() if name != seed.VARIABLE}
     settings = {**inherited, "PYTHONPATH": str(PROJECT), **environment}
     done = subprocess.run(command, cwd=folder, env=settings, check=False, capture_output=True, text=True)
@@ -48,7 +48,7 @@ def run(folder: Path, **environment: str) -> tuple[str, str]:
 
 
 def test_each_run_draws_something_else_and_says_how_to_draw_it_again(tmp_path: Path) -> None:
-    first, told = run(tmp_path, CI="true")
+    first, told = run(tmp_path, "-n", "2", CI="true")
     again = re.search(
         r"again: FENCE_PR_SEED=(\d+) CI=true make test ARGS='test_chance.py::test_b'$", told, re.MULTILINE
     )
