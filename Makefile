@@ -55,7 +55,7 @@ stale = $(filter-out $(sources:lib/%=$(DESTDIR)$(libdir)/%),$(wildcard $(modules
 stale_rooms = $(filter-out $(rooms:%=$(DESTDIR)$(libdir)/%/),$(wildcard $(modules)/*/ $(modules)/*/*/))
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint demo proof load premises nemesis cluster conformance
+.PHONY: help test unit lint demo proof mutants coverage load premises nemesis cluster conformance
 .PHONY: install need-python install-files uninstall selinux dist documents captures clean
 
 help: ## this list
@@ -79,6 +79,12 @@ demo: ## watch one node fence another off a real disk
 
 proof: ## what the promises rest on, in numbers (ARGS=--long: ten times as much)
 	@$(PYTHON) tests/run.py proof $(ARGS)
+
+mutants: ## small changes of lib that no unit test notices, as a table (ARGS="--safety --sample 100")
+	@$(PYTHON) tests/run.py mutants $(ARGS)
+
+coverage: ## lines and branches of lib that tests run, on the host and in guests (ARGS are pytest's)
+	@$(PYTHON) tests/run.py coverage $(ARGS)
 
 load: ## fencing while all nodes write: what it does to whom, as a table (ARGS=--short: a case of each target)
 	@$(PYTHON) tests/run.py load $(ARGS)

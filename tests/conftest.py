@@ -11,7 +11,7 @@ from tests import told, tried
 if TYPE_CHECKING:
     import pytest
 
-pytest_plugins = ["tests.lab.plugin", "tests.cluster.table", "tests.times"]
+pytest_plugins = ["tests.seed", "tests.lab.plugin", "tests.cluster.table", "tests.times"]
 
 PROMISES = {
     1: "off succeeds only if every disk, read afterwards, proves it",

@@ -6,6 +6,8 @@
     run.py lint      what judges the code without running it
     run.py cluster   all scenarios of tests/cluster; further arguments are pytest's
     run.py proof     tests.proof with these arguments
+    run.py mutants   tests.mutants with these arguments
+    run.py coverage  tests.covered with these arguments, which are pytest's
     run.py load      tests.load with these arguments
     run.py premises  tests.premises with these arguments
     run.py nemesis   tests.nemesis with these arguments
@@ -36,7 +38,10 @@ VENV = PROJECT / ".venv"
 REQUIREMENTS = PROJECT / "tests" / "requirements.txt"
 LINTERS = (("ruff", "check", "--output-format=concise"), ("ruff", "format", "--check"), ("mypy",))
 PYTEST = {"test": (), "unit": ("tests/unit",), "cluster": ("tests/cluster",)}
-MODULES = {name: f"tests.{name}" for name in ("proof", "load", "premises", "nemesis", "captures")}
+MODULES = {name: f"tests.{name}" for name in ("proof", "mutants", "load", "premises", "nemesis", "captures")}
+MODULES["coverage"] = "tests.covered"
+# They need no kernel, or fetch what they need.
+NOTHING_TO_FETCH = ("mutants",)
 # No test here asks for a kernel; any other may. A test fetches by itself what it misses, but pytest keeps its words.
 WITHOUT_LAB = (
     "tests/inputs/test_answers.py",
@@ -47,6 +52,7 @@ WITHOUT_LAB = (
     "tests/model/test_every_order.py",
     "tests/model/test_luns.py",
     "tests/model/test_recorded.py",
+    "tests/mutants",
     "tests/packaging",
     "tests/unit",
 )
@@ -64,7 +70,7 @@ def main(word: str = "", *arguments: str) -> int:
         return int(bool(failed))
     if word == "cluster":
         os.environ[conftest.LONG] = "1"
-    if word in MODULES or needs_lab([*PYTEST[word], *arguments]):
+    if word not in NOTHING_TO_FETCH and needs_lab([*PYTEST.get(word, ()), *arguments]):
         # What cannot be fetched is reported by the tests that miss it.
         fetch.main(conftest.wanted("slow"), conftest.wanted("long"))
     if word in MODULES:

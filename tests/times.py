@@ -37,6 +37,7 @@ LONG_GROUPS = (
     "packages",
     "report-",
     "events-",
+    "mutants",
 )
 
 

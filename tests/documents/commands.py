@@ -14,7 +14,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = tuple(
     str(path.relative_to(PROJECT))
-    for place in ("*.md", "docs/*.md", "docs/upstream/*.md", "man/*.8")
+    for place in ("*.md", "docs/*.md", "docs/upstream/*.md", "tests/*.md", "man/*.8")
     for path in sorted(PROJECT.glob(place))
 )
 MESSAGES = "docs/messages.md"

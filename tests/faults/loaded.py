@@ -5,10 +5,10 @@ Its store takes its time.
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from tests import seed
 from tests.faults.cases import carry_out
 from tests.faults.disks import CaseDisks, LabDisks
 from tests.faults.forms import CI_FORM, LONG_FORM, PROOF_FORM
@@ -34,10 +34,10 @@ class SlowDisks(CaseDisks, LabDisks, Protocol):
 
 
 def some_under_load(disks: SlowDisks, cases: Sequence[Case]) -> Iterator[tuple[Case, Seen]]:
-    """All cases, first those on idle nodes. Which are not is left to a chance that is always the same."""
+    """All cases, first those on idle nodes. Which are not is left to chance."""
     idle: list[Case] = []
     loaded: list[Case] = []
-    chance = random.Random(3)
+    chance = seed.chance("faults under load")
     for case in cases:
         (loaded if chance.random() < SHARE else idle).append(case)
     yield from carry_out(disks, idle)

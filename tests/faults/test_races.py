@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from tests import seed
 from tests.faults import traced
 from tests.faults.cases import LOSER, Call, Case, carry_out
 from tests.faults.disks import NVME, PREEMPT, SCSI, WEAR, NvmeDisks, ScsiDisks, State, many, option, register
@@ -20,6 +20,7 @@ from tests.load import agents
 from tests.premises import old
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tests.faults.cases import Seen
@@ -93,7 +94,7 @@ def duel(
     By chance they seldom meet, so every other time both are held shortly before they decide it.
     versions: whose programs these nodes start; else they are copies of a process that is this version's
     """
-    chance = random.Random(1)
+    chance = seed.chance("duels")
     roads = {node: crossroads(disks, versions.get(node, agents.THIS)) for node in ("n1", "n2")}
     cases = [duel_of(number, chance, roads, versions) for number in range(count)]
     for case, seen in carry(disks, cases):
@@ -205,7 +206,7 @@ def test_on_and_off_of_one_node_at_once_on_nvme(namespaces: Namespaces, faults: 
 
 def on_and_off(disks: LabDisks, faults: Faults) -> None:
     """n2 registers while n1 fences it: whatever comes of it, n1 stays in, and the next `off` and `on` work."""
-    chance = random.Random(2)
+    chance = seed.chance("on and off at once")
     register(disks, ("n1", "n2"))
     for _ in range(40 if LONG_FORM else 3):
         with faults.injected("on and off at once"):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import seed
 from tests.faults.forms import newest
 from tests.fencing import maps
 from tests.fencing.agent import LIMIT_SECONDS, LUNS, WERO, disks, fail, key, succeed
@@ -114,7 +114,7 @@ def test_a_node_that_was_fenced_comes_back_without_a_reboot_only_if_nothing_can_
 @pytest.mark.parametrize("rounds", [4, pytest.param(JOINS, marks=pytest.mark.slow)])
 def test_three_nodes_that_join_at_the_same_moment_all_get_in(lab: Cluster, rounds: int) -> None:
     """The storage comes up with them: any of their commands to register is lost, and answered as if it was not."""
-    chance = random.Random(rounds)
+    chance = seed.chance("three nodes that join")
     for _ in range(rounds):
         joining = [
             start(node, disks(node, LUNS), [f"0,{chance.choice((PATH_FAILED, ERROR))},0"] * chance.randrange(4))

@@ -1,13 +1,12 @@
 """A healthy node never reboots, whatever happens around it; fenced at last, it does.
 
 Events in random order while the guard reads twenty times a second and reboots at once: one mistake ends the guest.
-FENCE_PR_LONG=1: a thousand events, in an order that is new each time.
+FENCE_PR_LONG=1: a thousand events.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import time
 from collections import Counter
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import seed
 from tests.fencing import maps
 from tests.guard.node import allowed_seconds, seconds_until_its_end
 from tests.guard.story import MAPPED, Story, link_to_map
@@ -60,9 +60,8 @@ def test_a_healthy_node_never_reboots_and_a_fenced_one_does(mortal: Cluster, map
     by_sysrq = returned_paths == "register"
     if not by_sysrq:
         mortal.n1.run(["mount", "--bind", "/dev/null", "/proc/sysrq-trigger"], check=True)
-    seed = random.SystemRandom().getrandbits(32) if LONG else mortal.release[0]
-    print(f"seed {seed}")
-    story = Story(mortal, mapped, random.Random(seed), registers=returned_paths == "register")
+    order = seed.chance(f"events on {mortal.release[0]} {returned_paths}")
+    story = Story(mortal, mapped, order, registers=returned_paths == "register")
     begun = time.monotonic()
     for _ in range(EVENTS):
         story.happen()

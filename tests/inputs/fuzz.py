@@ -23,13 +23,13 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests import seed
 from tests.inputs import PROJECT, SEEDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ENGINE = "atheris"
-SEED = 1
 MOST_BYTES = 4096
 MEMORY_BYTES = 256 << 20
 SECONDS_AN_INPUT = 20
@@ -56,7 +56,7 @@ def unavailable() -> str:
     return f"the fuzzer {ENGINE} is not installed for this Python ({sys.version.split()[0]}, {os.uname().machine})"
 
 
-def run(factor: int = 1, seed: int = SEED) -> list[Fuzzed]:
+def run(factor: int, seed: int) -> list[Fuzzed]:
     """Fuzz all parsers in a process of its own, with `factor` times the usual number of inputs."""
     command = [sys.executable, "-m", "tests.inputs.fuzz", "--json", f"--factor={factor}", f"--seed={seed}"]
     fixed = {**os.environ, "PYTHONHASHSEED": "0"}
@@ -71,7 +71,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--factor", type=int, default=1, help="times the usual number of inputs")
     parser.add_argument("--runs", type=int, help="inputs a parser, in place of the usual number")
-    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--seed", type=int, default=seed.of_run(), help="another one each time, if none is given")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", action="store_true", help="keep an input that breaks a parser")
     parser.add_argument("parsers", nargs="*")
@@ -90,9 +90,7 @@ def main() -> int:
     return 1 if not asked.json and any(it.broken_by for it in found) else 0
 
 
-def fuzz(
-    name: str, feed: Callable[[bytes], None], runs: int, seed: int = SEED, seconds: int = SECONDS_AN_INPUT
-) -> Fuzzed:
+def fuzz(name: str, feed: Callable[[bytes], None], runs: int, seed: int = 1, seconds: int = SECONDS_AN_INPUT) -> Fuzzed:
     """Give `feed` that many inputs, beginning with the kept ones of `name`, in a child."""
     folder = Path(tempfile.mkdtemp(prefix="fence_pr_fuzz-"))
     started = time.monotonic()

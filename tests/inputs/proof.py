@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import NamedTuple
 
+from tests import seed
 from tests.inputs import fuzz, properties, start
 from tests.inputs.parsers import PARSERS, seeds
 from tests.inputs.surroundings import SURROUNDINGS, Surrounding, folder, of_an_ordinary_user
@@ -24,15 +25,15 @@ class Row(NamedTuple):
 
 
 def run(long: bool) -> list[Row]:
-    """Try everything that needs no lab; `long`: fifty times the inputs, others each time."""
+    """Try everything that needs no lab; `long`: fifty times the inputs."""
     return [*_parsers(long), *_surroundings()]
 
 
 def _parsers(long: bool) -> list[Row]:
     made, took = _properties(long)
     why_not = fuzz.unavailable()
-    seed = int(time.time()) if long else fuzz.SEED
-    fuzzed = {} if why_not else {it.parser: it for it in fuzz.run(LONG_FACTOR if long else 1, seed)}
+    chosen = seed.number("fuzzer")
+    fuzzed = {} if why_not else {it.parser: it for it in fuzz.run(LONG_FACTOR if long else 1, chosen)}
     rows = []
     for name, feed in PARSERS.items():
         kept = seeds(name)
@@ -40,7 +41,7 @@ def _parsers(long: bool) -> list[Row]:
             feed(data)
         it = fuzzed.get(name)
         if it and it.broken_by:
-            raise AssertionError(f"{name} is broken by {it.broken_by} (hexadecimal), seed {seed}:\n{it.why}")
+            raise AssertionError(f"{name} is broken by {it.broken_by} (hexadecimal), seed {chosen}:\n{it.why}")
         by_fuzzer = f"{it.executed} by the fuzzer, {it.coverage} branches" if it else f"{NOT_COVERED}: {why_not}"
         note = f"{len(kept)} kept, {made[name]} by hypothesis, {by_fuzzer}"
         total = len(kept) + made[name] + (it.executed if it else 0)
@@ -54,7 +55,7 @@ def _properties(long: bool) -> tuple[Counter[str], dict[str, float]]:
     took = dict.fromkeys(PARSERS, 0.0)
     for it in properties.load():
         started = time.monotonic()
-        it.run(properties.LONG_EXAMPLES if long else properties.EXAMPLES, other_each_time=long)
+        it.run(properties.LONG_EXAMPLES if long else properties.EXAMPLES)
         took[it.parser] += time.monotonic() - started
     return properties.TRIED - before, took
 

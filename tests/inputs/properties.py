@@ -1,6 +1,6 @@
-"""Properties of parsers, tried on inputs that hypothesis makes: counted, and the same inputs every time.
+"""Properties of parsers, tried on inputs that hypothesis makes: counted, and others in each run.
 
-A property is a test; `python3 -m tests.inputs --long` tries all of them on many more inputs, others each time.
+A property is a test; `python3 -m tests.inputs --long` tries all of them on many more inputs.
 """
 
 from __future__ import annotations
@@ -29,20 +29,18 @@ class Property:
     check: Callable[..., None]
     strategies: dict[str, SearchStrategy[Any]]
 
-    def run(self, examples: int = EXAMPLES, *, other_each_time: bool = False) -> None:
+    def run(self, examples: int = EXAMPLES) -> None:
         """Try it on so many inputs."""
 
         def counted(**values: Any) -> None:
             TRIED[self.parser] += 1
             self.check(**values)
 
-        # The derived inputs depend on the name.
-        counted.__name__ = counted.__qualname__ = self.check.__name__
         limits = settings(
             max_examples=examples,
             deadline=None,
             database=None,
-            derandomize=not other_each_time,
+            derandomize=False,
             suppress_health_check=list(HealthCheck),
         )
         limits(given(**self.strategies)(counted))()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests import tried
+from tests import seed, tried
 from tests.inputs import PROJECT, fuzz, properties
 from tests.inputs.parsers import PARSERS, seeds
 from tests.lab.plugin import not_covered
@@ -31,7 +31,7 @@ def test_kept_inputs_break_no_parser(parser: str, request: pytest.FixtureRequest
 def test_a_fuzzer_breaks_no_parser(factor: int, request: pytest.FixtureRequest) -> None:
     if fuzz.unavailable():
         not_covered(fuzz.unavailable())
-    found = fuzz.run(factor, seed=factor)
+    found = fuzz.run(factor, seed=seed.number(f"fuzzer {factor}"))
     tried.count(request.node, tried.FUZZED, sum(it.executed for it in found))
     assert [it.parser for it in found] == list(PARSERS)
     for it in found:
@@ -43,7 +43,7 @@ def test_a_fuzzer_breaks_no_parser(factor: int, request: pytest.FixtureRequest) 
 @pytest.mark.long
 @pytest.mark.parametrize("made", properties.load(), ids=lambda it: it.check.__name__)
 def test_properties_hold_for_other_inputs_too(made: properties.Property) -> None:
-    made.run(5 * properties.EXAMPLES, other_each_time=True)
+    made.run(5 * properties.EXAMPLES)
 
 
 # Each breaks in another way, and not with the first input.

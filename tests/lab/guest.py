@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 LOGS = PROJECT / "test-logs"
+# A folder that a guest may write to, for `tests.covered`: named in the environment, and where the guest has it.
+LINES, LINES_INSIDE = "FENCE_PR_LINES", "/lines"
 PROMPT = r"(guest|n\d)# "
 STARTED = "Run /first as init process"
 BOOT_SECONDS = 60.0
@@ -354,6 +356,7 @@ class Guest:
                 if (modules := self.kernel.folder / "modules").is_dir()
                 else []
             ),
+            *([_assignment("LAB_LINES", lines)] if (lines := os.environ.get(LINES, "")) else []),
             f"LAB_NODES={','.join(self.nodes)}",
             *(f"vec{number}:transport=fd,fd={link.fileno()}" for number, link in enumerate(self._links)),
             *self.kernel.arguments,

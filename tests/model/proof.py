@@ -9,6 +9,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests import seed
+
 from . import larger, names, old_kernels, random_names, scenarios
 from .mutants import MUTANTS
 from .search import Search
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from .scenario import Scenario
     from .search import Result
 
-SEED = 1
 WALKS, WALKS_LONG = 40, 2000
 CLUSTERS, CLUSTERS_LONG, WALKS_OF_CLUSTER = 60, 3000, 4
 
@@ -68,11 +69,18 @@ def lines(long: bool = False) -> Iterator[Line]:
     for scenario in (*larger.slow(), *larger.long(), *names.deeper(), *old_kernels.long()) if long else ():
         yield _explored(f"every order: {scenario.name}", [scenario], lambda it: Search(it).explore(), tried)
     walks = WALKS_LONG if long else WALKS
-    yield _explored("at random", larger.at_random(), lambda it: Search(it).sample(SEED, walks), tried)
-    clusters = [random_names.draw(seed) for seed in range(CLUSTERS_LONG if long else CLUSTERS)]
-    yield _explored("names at random", clusters, lambda it: Search(it).sample(SEED, WALKS_OF_CLUSTER), tried)
+    yield _explored("at random", larger.at_random(), lambda it: Search(it).sample(seed.number("walks"), walks), tried)
+    clusters = [random_names.draw(it) for it in seeds(CLUSTERS_LONG if long else CLUSTERS)]
+    yield _explored(
+        "names at random", clusters, lambda it: Search(it).sample(seed.number("walks"), WALKS_OF_CLUSTER), tried
+    )
     yield Line("faults injected", dict(sorted(tried.items())))
     yield _caught()
+
+
+def seeds(clusters: int) -> list[int]:
+    """What so many clusters of this run are drawn from."""
+    return [seed.number(f"cluster {number}") for number in range(clusters)]
 
 
 def _explored(

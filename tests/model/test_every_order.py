@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import tried
+from tests import seed, tried
 from tests.model.larger import at_random, long, slow
 from tests.model.mutants import MUTANTS, Mutant
 from tests.model.proof import by_name
@@ -23,7 +23,7 @@ from tests.model.search import Result, Search
 if TYPE_CHECKING:
     from tests.model.scenario import Scenario
 
-SEED, WALKS = 1, 40
+WALKS = 40
 # What takes twenty seconds or more is left to CI, and one that differs from another by its type alone to the long form.
 FOR_CI = {
     "n1 fences n2: 2 SCSI, type 3, two faults": pytest.mark.slow,
@@ -91,7 +91,7 @@ def test_the_promises_hold_in_every_order_of_more(scenario: Scenario, request: p
 @pytest.mark.promise(1, 2, 4, 9)
 @pytest.mark.parametrize("scenario", at_random(), ids=named)
 def test_the_promises_hold_in_orders_at_random(scenario: Scenario, request: pytest.FixtureRequest) -> None:
-    look(scenario, Search(scenario).sample(SEED, WALKS), request)
+    look(scenario, Search(scenario).sample(seed.number("walks"), WALKS), request)
 
 
 @pytest.mark.parametrize("mutant", [pytest.param(it, id=it.sentence, marks=marks(it.sentence)) for it in MUTANTS])
@@ -166,5 +166,5 @@ def test_no_descriptor_of_the_process_that_explores_is_asked(monkeypatch: pytest
     for name in ("fstat", "readlink"):
         monkeypatch.setattr(os, name, refuse)
     for scenario in short():
-        Search(scenario).sample(SEED, 1)
+        Search(scenario).sample(seed.number("walks"), 1)
     assert not asked

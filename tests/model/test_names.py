@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import seed
 from tests.model import names, random_names
-from tests.model.proof import CLUSTERS, CLUSTERS_LONG, SEED, WALKS_OF_CLUSTER
+from tests.model.proof import CLUSTERS, CLUSTERS_LONG, WALKS_OF_CLUSTER, seeds
 from tests.model.search import Search
 from tests.model.test_every_order import look, named
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.promise(11)
 
-SEEDS = [*range(CLUSTERS), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(CLUSTERS, CLUSTERS_LONG))]
+NUMBERS = [*range(CLUSTERS), *(pytest.param(it, marks=pytest.mark.long) for it in range(CLUSTERS, CLUSTERS_LONG))]
 
 
 @pytest.mark.parametrize("scenario", names.broken(), ids=named)
@@ -49,7 +50,7 @@ def test_legitimate_fencing_succeeds(scenario: Scenario, request: pytest.Fixture
     assert not result.unmet
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_clusters_at_random(seed: int, request: pytest.FixtureRequest) -> None:
-    scenario = random_names.draw(seed)
-    look(scenario, Search(scenario).sample(SEED, WALKS_OF_CLUSTER), request)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_clusters_at_random(number: int, request: pytest.FixtureRequest) -> None:
+    scenario = random_names.draw(seeds(number + 1)[number])
+    look(scenario, Search(scenario).sample(seed.number("walks"), WALKS_OF_CLUSTER), request)

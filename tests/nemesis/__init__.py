@@ -1,5 +1,7 @@
 """A nemesis for a whole cluster: random outages and faults, judged by what is on the disks. In CI a few rounds only.
 
+Needs the lab.
+
 plan      a round: who fails, and what else goes wrong (pure, from a seed)
 history   what happened, as data (pure)
 checker   which promises a history breaks; it knows no agent (pure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from tests.lab.plugin import NEWEST, or_not_covered, parameter
 from tests.nemesis import agents, checker, plan
 from tests.nemesis.__main__ import SEEDS, Arena
+from tests.seed import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def arena(kernel: str, request: pytest.FixtureRequest) -> Iterator[Arena]:
 @pytest.mark.parametrize("arena", ["this"], indirect=True)
 @pytest.mark.parametrize("rounds", [ROUNDS, pytest.param(ROUNDS_LONG, marks=pytest.mark.long)])
 def test_this_agent_breaks_no_promise(arena: Arena, rounds: int) -> None:
-    first = random.SystemRandom().randrange(SEEDS)
+    first = number("rounds of the nemesis") % SEEDS
     for seed in range(first, first + rounds):
         it = plan.draw(seed)
         end = arena.play(it)
@@ -50,7 +50,7 @@ def test_this_agent_breaks_no_promise(arena: Arena, rounds: int) -> None:
     indirect=["arena"],
 )
 def test_a_broken_agent_is_caught(arena: Arena, kinds: set[str], request: pytest.FixtureRequest) -> None:
-    first = random.SystemRandom().randrange(SEEDS)
+    first = number("rounds of the nemesis") % SEEDS
     for seed in range(first, first + agents.CONTROLS[request.node.callspec.params["arena"]]):
         end = arena.play(plan.draw(seed))
         if end and kinds & {it.kind for it in end[1]}:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import seed
 from tests.faults.disks import WERO, State
 from tests.fencing.agent import fail, key
 from tests.model.kernel_answers import unclear
@@ -101,7 +101,7 @@ def test_a_refused_abort_that_an_old_kernel_tells_without_its_reason(
 
 @pytest.mark.promise(3)
 def test_of_two_nodes_that_fence_each_other_one_survives(tgt: UserlandDisks) -> None:
-    chance = random.Random(1)
+    chance = seed.chance("duels on other targets")
     for _ in range(DUELS):
         tgt.clear()
         for node in ("n1", "n2"):

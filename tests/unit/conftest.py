@@ -22,7 +22,7 @@ sys.path.insert(0, str(PROJECT / "lib"))
 
 SEEN = told.watch()
 
-settings.register_profile("fast", deadline=None, database=None, max_examples=60)
+settings.register_profile("fast", deadline=None, database=None, max_examples=60, derandomize=False, print_blob=True)
 settings.load_profile("fast")
 
 

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fence_pr import bindings
+from fence_pr.actions.this_node import ThisNode
 from fence_pr.bindings import Bindings, Parameters
+from fence_pr.errors import Notice
+from fence_pr.storage.device import SCSI, Device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,3 +149,16 @@ def test_registrations_that_ports_share_are_as_many_as_on_made(
     found = Bindings().with_own(1, LAB, "n1").with_shared(*made).with_hosts({"iqn.a": "n1"})
     assert found.with_own(2, LAB, "n1").are_enough(*now) == enough
     assert not found.with_shared(4, 4).are_enough(1, 2)
+
+
+@pytest.mark.parametrize(("local", "kept"), [("", True), ("n1", True), ("n2", False)])
+def test_what_another_node_has_written_is_not_believed(tmp_path: Path, local: str, kept: bool) -> None:
+    """A machine made from another one has its notes. Whoever does not know its own name cannot tell, and keeps them."""
+    device = Device("/dev/sda", "/dev/sda", DISK, SCSI)
+    node = ThisNode(str(tmp_path / "run"), str(tmp_path / "lib"))
+    written, said = Bindings(own_keys=(1,), node="n1"), list[Notice]()
+    node.remember(device, written, said.append)
+    assert said == []
+    found = node.bindings(device, local, said.append)
+    assert found == (written if kept else Bindings())
+    assert [it.code for it in said] == ([] if kept else ["bindings-of-another"])

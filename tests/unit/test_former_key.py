@@ -9,13 +9,21 @@ import pytest
 
 from fence_pr import key_form, keys
 from fence_pr.storage.device import NVME, SCSI
-from tests.model.world import World, problems
+from tests.model.world import World, forget_bindings, problems
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LVM = 0x1000000000010001
 KINDS = pytest.mark.parametrize("kind", [SCSI, NVME])
+
+
+def exchange_names(world: World) -> None:
+    """n1 and n2 have each other's place in the nodelist."""
+    text = world.conf.read_text()
+    world.conf.write_text(
+        text.replace("name: n2", "name: x").replace("name: n1", "name: n2").replace("name: x", "name: n1")
+    )
 
 
 @KINDS
@@ -94,10 +102,7 @@ def test_a_key_that_was_noted_and_has_passed_to_another_node_is_this_nodes_own(t
     before = world.targets[0].keys["n1"]
     shutil.rmtree(world.nodes["n1"].state)
     world.nodes["n1"].state.mkdir()
-    text = world.conf.read_text()
-    world.conf.write_text(
-        text.replace("name: n2", "name: x").replace("name: n1", "name: n2").replace("name: x", "name: n1")
-    )
+    exchange_names(world)
     assert world.run("n1", "on", "n1", key_method=keys.ID).ok
     assert world.targets[0].keys["n1"] != before
 
@@ -109,6 +114,50 @@ def test_a_node_may_change_from_the_key_of_its_name_to_an_explicit_one(tmp_path:
     world.targets[0].keys["n1"] = world.keys["n1"]
     assert world.run("n1", "on", "n1", key="0x1").ok
     assert world.targets[0].keys == {"n1": 1}
+
+
+@pytest.mark.promise(2, 5)
+@KINDS
+def test_a_key_that_is_declared_is_never_replaced(tmp_path: Path, kind: str) -> None:
+    """Even if no node has it by its name."""
+    world = World(tmp_path, kind=kind)
+    world.targets[0].keys["n1"] = 0x5
+    report = world.run("n1", "on", "n1", foreign_keys=frozenset({0x5}))
+    assert not report.ok
+    assert "is registered with key 0x5" in problems(report)
+    assert world.targets[0].keys == {"n1": 0x5}
+
+
+@pytest.mark.promise(7)
+@KINDS
+def test_what_the_state_file_knows_as_this_nodes_key_is_its_own_whoever_has_it_now(tmp_path: Path, kind: str) -> None:
+    """n1 has the place of n2 in the list, is called again, and has lost what outlives a boot."""
+    world = World(tmp_path, kind=kind, names=("n2", "n1", "n3"))
+    assert world.run("n1", "on", "n1", key_method=keys.ID).ok
+    before = world.targets[0].keys["n1"]
+    forget_bindings(world)
+    exchange_names(world)
+    assert world.run("n1", "on", "n1", key_method=keys.ID).ok
+    assert world.targets[0].keys["n1"] != before
+
+
+@pytest.mark.promise(2, 11)
+@KINDS
+def test_a_node_that_registered_once_does_not_take_another_nodes_key_for_its_own(tmp_path: Path, kind: str) -> None:
+    world = World(tmp_path, kind=kind)
+    assert world.run("n1", "on", "n1").ok
+    world.targets[0].keys = {"n1": world.keys["n2"]}
+    assert not world.run("n1", "on", "n1").ok
+    assert world.targets[0].keys == {"n1": world.keys["n2"]}
+
+
+@pytest.mark.promise(7)
+@KINDS
+def test_a_node_may_change_its_key_while_it_is_registered(tmp_path: Path, kind: str) -> None:
+    world = World(tmp_path, kind=kind)
+    for key in ("", "0x1", "0x2"):
+        assert world.run("n1", "on", "n1", key=key).ok
+    assert world.targets[0].keys == {"n1": 2}
 
 
 @pytest.mark.promise(11)

@@ -75,6 +75,14 @@ def test_what_lio_tells() -> None:
     assert found == [(key, name, name is names[0]) for key, name in zip(KEYS_OF_RECORDED, names)]
 
 
+@pytest.mark.parametrize("byte", range(4))
+def test_each_byte_of_a_descriptors_length_counts(byte: int) -> None:
+    """SPC-4 6.16.5: four bytes. A length that is read without one of them would hide what follows."""
+    length = len(node("n1")) + (1 << 8 * byte)
+    with pytest.raises(IncompleteAnswer):
+        full_status.parse("/dev/sda", status(descriptor(0xA, node("n1"), length=length)))
+
+
 @pytest.mark.promise(1)
 @pytest.mark.parametrize(
     "data",

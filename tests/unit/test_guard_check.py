@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fence_pr import state_file
-from fence_pr.errors import DeviceFailure, DeviceRefused, FenceError, NotPermitted
+from fence_pr import child, state_file
+from fence_pr.child import Ending
+from fence_pr.errors import DeviceFailure, DeviceRefused, FenceError, Notice, NotPermitted
 from fence_pr.guard import check
+from fence_pr.guard.machine import Machine
 from fence_pr.guard.options import parse
 from fence_pr.keys import Registrant
 from fence_pr.storage.device import SCSI, Device
 from fence_pr.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fence_pr.errors import Notice
 
 OWN, OTHER, LVM = 0x2A, 0x2B, 0x1000000000000001
@@ -253,3 +257,50 @@ def test_a_check_for_which_there_is_no_process_is_never_well(
 def test_a_fenced_disk_beside_one_that_cannot_be_read_is_a_reset(disks: Disks, folder: str) -> None:
     disks.snapshots = {A: GONE, B: DeviceFailure("/dev/sda", "read keys", 2)}
     assert Checked(disks, folder, PERSON).code == REBOOT
+
+
+@pytest.mark.parametrize("word", [DAEMON, PERSON])
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [
+        (Ending(pending={A: "read keys"}), ("no answer in time", A, "read keys")),
+        (Ending(pending={}), ("no answer in time",)),
+        (Ending(crash="Traceback: KeyError\n"), ("Traceback: KeyError",)),
+        (Ending(lost=Notice("child-unintelligible", {})), ("internal error",)),
+    ],
+)
+def test_a_check_that_does_not_come_to_its_end_has_read_no_disk(
+    disks: Disks, folder: str, monkeypatch: pytest.MonkeyPatch, word: str, ending: Ending, told: tuple[str, ...]
+) -> None:
+    """The watchdog daemon resets the machine then, once its own time for that is over."""
+    monkeypatch.setattr(child, "run", lambda *_: ending)
+    done = Checked(disks, folder, word, "--unreadable=reboot")
+    assert done.code == UNREADABLE
+    assert len(done.said) == 2
+    for said in done.said:
+        assert all(words in said for words in told), said
+
+
+def test_a_disk_that_is_not_watched_any_more_is_not_judged(
+    disks: Disks, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """'off' of this node's own key, or an 'on' that is about to write another one, removes the state file."""
+    disks.snapshots[A] = GONE
+    monkeypatch.setattr(state_file, "identities", lambda _folder: [A, B, "naa.gone"])
+    state_file.forget(A, folder)
+    done = Checked(disks, folder, DAEMON)
+    assert done.code == OK
+    assert [folder in said for said in done.said] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "problem", [None, Notice("pacemaker-not-stopped", {"command": "systemctl stop", "answer": "no"})]
+)
+def test_pacemaker_is_stopped_where_the_options_say_so(
+    disks: Disks, folder: str, monkeypatch: pytest.MonkeyPatch, problem: Notice | None
+) -> None:
+    disks.snapshots[A] = CLEARED
+    monkeypatch.setattr(Machine, "stop_pacemaker", lambda _: problem)
+    done = Checked(disks, folder, DAEMON, "--unprotected=stop")
+    assert done.code == OK
+    assert done.said[-1] == str(problem or Notice("pacemaker-stopping", {}))

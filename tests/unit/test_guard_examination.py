@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ from tests.unit.guarded import OTHER, OWN, SECONDS, A, Storage, World, noted, tw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from fence_pr.errors import FenceError
 
@@ -313,3 +313,19 @@ def test_an_on_that_is_about_to_write_another_key_is_left_alone(storage: Storage
     disk.ask(everybody=True)
     world._wait(0)
     assert (world.done, world.said, storage.asked) == ([], [], [])
+
+
+def test_a_state_file_that_cannot_be_read_tells_nothing_of_a_fencing(storage: Storage, folder: str) -> None:
+    """Whether 'on' is about to write another key stands in it, so without it nobody is reset."""
+    world = healthy(folder, storage, "--unreadable=log")
+    storage.set(A, (OTHER,))
+    (file,) = [it for it in Path(folder).iterdir() if it.name.endswith(A)]
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    for _ in range(3):
+        look(world)
+    assert world.done == []
+    assert {path.failure.code for path in world.disks()[A].paths.values() if path.failure} == {"state-file-unreadable"}
+    file.write_bytes(whole)
+    look(world)
+    assert [A in done for done in set(world.done)] == [True]

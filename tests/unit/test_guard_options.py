@@ -25,7 +25,7 @@ from fence_pr.guard.verdict import LOG, REBOOT, STOP, Policy
 def test_without_arguments_it_guards_and_reboots_a_fenced_node() -> None:
     settings = parse([])
     assert settings.mode == RUN
-    assert settings.policy == Policy(REBOOT, LOG, LOG, 30.0)
+    assert settings.policy == Policy() == Policy(REBOOT, LOG, LOG, 30.0)
     assert (settings.interval, settings.register, settings.verbose) == (1.0, False, False)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import _thread
-import random
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from fence_pr.errors import FenceError
 from fence_pr.guard.threads import Threads, Worker
+from tests import seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ def test_a_failure_is_kept_until_the_next_success_and_a_mistake_is_a_crash() -> 
 
 
 def test_there_is_always_a_thread_for_what_does_not_hang_and_in_the_end_there_is_none() -> None:
-    chance, threads, before = random.Random(1), Threads(), _thread._count()
+    chance, threads, before = seed.chance("threads of the guard"), Threads(), _thread._count()
     jobs: list[Job] = []
     retired: list[Job] = []
     for _ in range(300):

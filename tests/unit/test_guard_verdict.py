@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 
 from fence_pr.actions import plan
+from fence_pr.errors import Notice
 from fence_pr.guard.verdict import (
     FENCED,
     LOG,
@@ -17,6 +18,7 @@ from fence_pr.guard.verdict import (
     STOP,
     UNPROTECTED,
     UNREADABLE,
+    Finding,
     Policy,
     Reading,
     Silence,
@@ -209,3 +211,29 @@ def test_that_nobody_was_fenced_holds_until_this_node_is_registered_again(
 
 def test_a_node_that_is_registered_otherwise_is_only_told_of() -> None:
     assert Policy(REBOOT, REBOOT, REBOOT).reaction(OTHERWISE) == LOG
+
+
+@pytest.mark.parametrize("verdict", [FENCED, UNPROTECTED, OTHERWISE])
+def test_what_no_reading_tells_is_settled_by_no_key(verdict: str) -> None:
+    found = Finding(verdict, Notice("watch-ended", {"folder": "/run"}))
+    assert settled(found, (OWN,)) == found
+    assert after_loss(found) == found
+    assert not is_lost(found, before=False)
+
+
+def test_who_is_registered_on_a_disk_where_nothing_is_reserved_has_lost_nothing() -> None:
+    reading = Reading(OWN, Snapshot(1, (OWN,), 0, 0))
+    assert not is_lost(Finding(REGISTERED, Notice("this-node-registered", {"own_key": OWN}), reading), before=False)
+
+
+def test_of_two_readings_that_say_fenced_the_last_is_told() -> None:
+    readings = [Reading(OWN, Snapshot(number, (OTHER,), 3, 0)) for number in (1, 2)]
+    found = examine(iter([*readings]).__next__, lambda: None)
+    assert found
+    assert (found.verdict, found.reading) == (FENCED, readings[1])
+
+
+def test_one_path_that_works_is_enough_unless_everybody_is_asked() -> None:
+    views = [View(False, False, 1.0), View(False, False, 2.0)]
+    assert whom_to_ask(views) == [1]
+    assert whom_to_ask(views, everybody=True) == [0, 1]

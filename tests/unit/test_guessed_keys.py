@@ -69,6 +69,24 @@ def test_a_node_that_returns_with_the_key_of_one_that_is_out(tmp_path: Path) -> 
     assert world.run("n1", "off", "n3", key_method="id").verdict == "Powered OFF"
 
 
+def test_a_node_that_comes_back_with_anothers_key_before_the_proof_is_not_called_off(tmp_path: Path) -> None:
+    """Keys alone say that all is well: n3's is n3's. Only the host behind it tells."""
+    world = by_positions(tmp_path)
+    asked: list[str] = []
+    key_of_n3 = world.targets[0].keys["n3"]
+
+    def come_back(command: Command) -> None:
+        if command.name == "snapshot" and asked[-1:] == ["preempt"]:
+            world.targets[0].keys["n2"] = key_of_n3
+        asked.append(command.name)
+
+    world.faults[0] = come_back
+    report = world.run("n1", "off", "n2", key_method="id")
+    assert "preempt" in asked
+    assert not report.ok
+    assert report.verdict == ""
+
+
 def test_a_node_that_was_renamed(tmp_path: Path) -> None:
     """Its host is no other node's: the one that it was is known no more."""
     world = World(tmp_path)

@@ -8,6 +8,7 @@ import pytest
 
 from fence_pr.errors import Invalid, PathFailure
 from fence_pr.storage import pr_ioctl
+from tests.model.node import conf
 from tests.model.target import ModelDisk
 from tests.model.world import READS, World, forget_bindings, problems, warnings
 
@@ -211,6 +212,17 @@ def test_list_status_calls_nobody_off_by_a_key_that_is_made_otherwise_now(tmp_pa
     unknown = [(name, "", "UNKNOWN") for name in ("n1", "n2", "n3")]
     assert report.rows == (*unknown, *((f"0x{key:x}", "", "ON") for key in keys))
     assert any("which keys the nodes have cannot be told" in note for note in warnings(report))
+
+
+def test_list_status_says_nothing_of_names_where_none_is_known(tmp_path: Path) -> None:
+    """As after the cluster's name has changed, on a machine that has no nodelist: keys are all that there is."""
+    world = World(tmp_path)
+    assert world.run("n1", "on", "n1").ok
+    forget_bindings(world)
+    conf(tmp_path, (), cluster="another")
+    report = world.run("n1", "list-status")
+    assert (report.ok, report.rows) == (True, ((f"0x{world.keys['n1']:x}", "", "ON"),))
+    assert warnings(report) == []
 
 
 def test_list_status_calls_nobody_off_where_nothing_is_reserved(tmp_path: Path) -> None:

@@ -137,3 +137,30 @@ def test_an_error_without_a_number_does_not_speak_of_success() -> None:
 def test_hints_say_what_the_person_can_do() -> None:
     assert "root" in str(kernel_status.failure("/dev/sdx", "register", -errno.EPERM))
     assert "connection" in str(kernel_status.failure("/dev/sdx", "register", 0x10000))
+
+
+@pytest.mark.parametrize(
+    ("status", "scsi", "nvme"),
+    [
+        (-errno.EAGAIN, True, True),
+        (0x08, True, False),
+        (0x28, True, False),
+        *((status, False, True) for status in (0x301, 0x302, 0x303, 0x4301, 0x4302, 0x4303)),
+        (0x18, False, False),
+        (0x300, False, False),
+        (0x10000, False, False),
+        (-errno.ENOLINK, False, False),
+        (-errno.EIO, False, False),
+    ],
+)
+def test_which_answers_prove_that_nothing_was_changed(status: int, scsi: bool, nvme: bool) -> None:
+    """Numbers of one transport mean something else on the other."""
+    error = kernel_status.failure("/dev/sda", "register", status)
+    assert kernel_status.was_not_carried_out(error, nvme=False) == scsi
+    assert kernel_status.was_not_carried_out(error, nvme=True) == nvme
+
+
+@pytest.mark.parametrize("kind", [errors.NotPermitted, errors.UnitAttention])
+@pytest.mark.parametrize("nvme", [False, True])
+def test_a_command_that_is_refused_before_it_is_looked_at_changes_nothing(kind: Kind, nvme: bool) -> None:
+    assert kernel_status.was_not_carried_out(kind("/dev/sda", "register", 2), nvme=nvme)

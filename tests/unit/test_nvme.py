@@ -33,6 +33,8 @@ FD = 3
 HOST_ID_INCONSISTENT = 0x18
 DO_NOT_RETRY = 0x4000
 RESERVED = 0x80  # a bit beside the holder's that a later standard may give a meaning
+# Of every command here: a kernel or a controller that gives them a meaning would do something else.
+UNUSED = ("flags", "rsvd1", "cdw2", "cdw3", "metadata", "metadata_len", "cdw12", "cdw13", "cdw14", "cdw15", "result")
 HOSTS = [
     RegisteredHost(0xA, bytes(range(16)), holder=True),
     RegisteredHost(2**64 - 1, bytes(range(1, 17)), holder=False),
@@ -66,6 +68,7 @@ class Controller:
     def __call__(self, request: int, buffer: bytearray) -> int:
         command = NvmeCommand.from_buffer_copy(buffer)
         assert len(buffer) == ctypes.sizeof(NvmeCommand)
+        assert not any(getattr(command, name) for name in UNUSED)
         self.requests.append(request)
         self.commands.append(command)
         if command.opcode != 0x0E:

@@ -505,3 +505,41 @@ def test_a_reservation_of_another_type_than_asked_for_is_said(tmp_path: Path, ac
         report = world.run("n1", action, "n1" if action == "on" else "", reservation_type=wanted)
         assert report.ok
         assert any("asks for exclusive access, registrants only" in it for it in warnings(report)) == said
+
+
+def test_what_may_end_this_nodes_access_is_told_when_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = Notice("host-identifier-untold", {})
+    monkeypatch.setattr(ModelDisk, "warnings", lambda _: [warning])
+    world = World(tmp_path)
+    for action in ("on", "validate-all"):
+        report = world.run("n1", action, "n1")
+        assert report.ok
+        assert warning.about(world.devices[0].label()) in report.warnings, action
+
+
+@pytest.mark.parametrize("action", ["on", "monitor"])
+def test_a_disk_that_comes_later_has_no_state_file_yet(tmp_path: Path, action: str) -> None:
+    world = World(tmp_path, 2)
+    assert world.run("n1", "on", "n1", devices=(world.devices[0].name,)).ok
+    assert world.run("n1", action, "n1").ok
+
+
+@pytest.mark.promise(11)
+def test_a_node_whose_disks_do_not_agree_on_how_its_key_is_made_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path, 2)
+    given, made = (device.name for device in world.devices)
+    assert world.run("n1", "on", "n1", devices=(given,), key="0x1").ok
+    assert world.run("n1", "on", "n1", devices=(made,)).ok
+    for action in ("monitor", "validate-all"):
+        assert "keys-changed" in [it.code for it in world.run("n1", action, "n1").failures()], action
+
+
+@pytest.mark.promise(11)
+def test_of_two_nodes_with_given_keys_a_third_key_is_nobodys(tmp_path: Path) -> None:
+    """Where the other node's key is unknown that one could be its own; here it is known."""
+    world = World(tmp_path, names=("n1", "n2"))
+    known = (("n1", 1), ("n2", 2))
+    assert world.run("n1", "on", "n1", node_keys=known).ok
+    assert world.run("n1", "monitor", "n1", node_keys=known).ok
+    world.targets[0].register("x", 0xBAD)
+    assert "0xbad" in problems(world.run("n1", "monitor", "n1", node_keys=known))

@@ -462,6 +462,23 @@ def test_what_is_not_known_in_time_to_finish_is_not_begun(tmp_path: Path, monkey
     assert world.members() == {"n1", "n2"}
 
 
+@pytest.mark.promise(3, 6)
+@pytest.mark.parametrize("lasting", [0, 1])
+def test_where_one_map_is_refused_for_good_no_other_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lasting: int
+) -> None:
+    """The call fails whatever becomes of the other one: time that the next node could use."""
+    world = World(tmp_path, 2)
+    world.register("n1", "n2")
+    anew(world, 0)
+    anew(world, 1)
+    found = {world.devices[lasting]: AnotherDisk("/dev/sdq", "identify", 0)}
+    gone = PathFailure("/dev/sdr", "open", -errno.ENXIO)
+    monkeypatch.setattr(ModelDisk, "away", lambda it, **_: [found.get(it.device, gone)])
+    assert not world.run("n1", "off", "n2", limit=20.0).ok
+    assert world.nodes["n1"].slept == []
+
+
 @pytest.mark.promise(3)
 def test_a_map_whose_other_path_leads_elsewhere_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -431,3 +431,42 @@ def test_the_answer_comes_in_time_with_sixteen_disks_in_every_state_at_once(tmp_
         assert world.changes() == []
     named = [it for it in report.disks if it.problem]
     assert len(named) == (13 if begun else 15)
+
+
+@pytest.mark.promise(6)
+@pytest.mark.parametrize("failing", [(0,), (1,), (0, 2), (0, 1, 2)])
+def test_all_that_fail_are_asked_again_after_one_pause(tmp_path: Path, failing: tuple[int, ...]) -> None:
+    """Not one after the other: with many disks there would not be time for all."""
+    world = World(tmp_path, 3)
+    world.register("n1", "n2")
+    left = dict.fromkeys(failing, 1)
+
+    def fault(number: int) -> Fault:
+        def once(sent: Command) -> None:
+            if sent.name == "snapshot" and left[number]:
+                left[number] -= 1
+                raise BUSY
+
+        return once
+
+    world.faults.update({number: fault(number) for number in failing})
+    assert world.run("n1", "status", "n2", limit=LIMIT).ok
+    assert len(world.nodes["n1"].slept) == 1
+
+
+@pytest.mark.promise(6)
+def test_the_pauses_before_the_proof_grow(tmp_path: Path) -> None:
+    """Each is twice the one before, up to a second: a target that is busy is not kept busy."""
+    world = World(tmp_path)
+    world.register("n1")
+    asked: list[str] = []
+
+    def fault(sent: Command) -> None:
+        asked.append(sent.name)
+        if sent.name == "snapshot" and 1 < asked.count("snapshot") <= 6:
+            raise BUSY
+
+    world.faults[0] = fault
+    assert world.run("n1", "off", "n2", limit=LIMIT).verdict == "Already OFF"
+    assert [it for it in world.nodes["n1"].slept if it] == [0.1, 0.2, 0.4, 0.8, 1.0]
+    assert sum("busy" in it.lower() for it in world.nodes["n1"].said) == 1

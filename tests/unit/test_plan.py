@@ -159,6 +159,30 @@ def test_a_registration_that_went_is_never_made_up_for_by_one_that_came() -> Non
     assert not joined.only_grew_to(Snapshot(0, (THIRD, 0xD), 3, 0xD))
 
 
+@pytest.mark.promise(2, 13)
+@pytest.mark.parametrize(
+    ("keys", "generation", "grew"),
+    [
+        ((OWN, THIRD), 8, True),
+        ((0xE, THIRD), 8, True),
+        ((0xE, THIRD), 7, True),
+        ((0xE, THIRD), 9, False),
+        ((OWN, VICTIM), 8, False),
+        ((0xE, VICTIM), 8, False),
+        ((0xE, 0xE), 8, False),
+        ((OWN,), 8, False),
+        ((OWN, THIRD, VICTIM), 9, True),
+        ((1, THIRD), 8, False),
+    ],
+)
+def test_what_this_node_replaced_itself_hides_no_removal_of_another_key(
+    keys: tuple[int, ...], generation: int, grew: bool
+) -> None:
+    """Its own keys are one to it, others' are not: one that came in place of another is a removal."""
+    before = Snapshot(7, (OWN, THIRD), 3, OWN)
+    assert before.only_grew_to(Snapshot(generation, keys, 3, 0), ours=(OWN, 0xE), own=1) == grew
+
+
 def test_on_after_registering_reserves_only_where_nothing_is_reserved() -> None:
     for snapshot in STATES:
         decision = plan.on(snapshot, None, OWN, 4, registered=True, joined=None)

@@ -80,5 +80,13 @@ def test_every_folder_with_tests_is_a_package() -> None:
 
 
 def test_developers_are_told_of_every_folder() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", (PROJECT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
-    assert sorted(rows) == [folder.name for folder in FOLDERS]
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+) \| (.+) \| (.+) \|$", (PROJECT / "tests/README.md").read_text(), re.MULTILINE
+    )
+    folders = sorted(path.parent for path in (PROJECT / "tests").glob("*/__init__.py"))
+    assert sorted(name for name, *_ in rows) == [folder.name for folder in folders]
+    for name, what, needs, _ in rows:
+        said = ast.get_docstring(ast.parse((PROJECT / "tests" / name / "__init__.py").read_text())) or ""
+        has_tests = PROJECT / "tests" / name in FOLDERS
+        assert ("no tests: " in what) != has_tests, name
+        assert ("the lab" in needs) >= bool(re.search(r"\bneeds the lab\b", said, re.IGNORECASE)), name

@@ -299,3 +299,22 @@ def test_sense_data_of_any_length_is_parsed(sense: bytes) -> None:
     parsed: tuple[Any, ...] = scsi.parse_sense(sense)
     assert len(parsed) == 3
     assert 0 <= parsed[0] <= 15
+
+
+@pytest.mark.parametrize(
+    ("response", "parsed"),
+    [
+        (0x70, (5, 0x20, 7)),
+        (0x71, (5, 0x20, 7)),
+        (0x72, (4, 9, 8)),
+        (0x73, (4, 9, 8)),
+        (0xF0, (5, 0x20, 7)),
+        (0xF2, (4, 9, 8)),
+    ],
+    ids=str,
+)
+def test_both_formats_of_sense_data_also_where_it_is_deferred(response: int, parsed: tuple[int, int, int]) -> None:
+    """SPC-4 4.5.1: 71h and 73h; bit 7 of the fixed format says that its information field is valid."""
+    assert (
+        scsi.parse_sense(bytes([response, 4, 9 if response & 2 else 5, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 7])) == parsed
+    )

@@ -265,6 +265,57 @@ def test_a_node_that_is_fenced_before_it_is_registered_anew_stays_out(tmp_path: 
     assert world.members(2) == {"n2"}
 
 
+def fenced_between(world: World, number: int, first: str, then: str) -> None:
+    """n2 fences n1 on a disk between two commands of n1, that come one after the other there."""
+    target, asked = world.targets[number], list[str]()
+
+    def overtake(command: Command) -> None:
+        asked.append(command.name)
+        if asked[-2:] == [first, then]:
+            target.preempt("n2", world.keys["n2"], world.keys["n1"], 3)
+
+    world.faults[number] = overtake
+
+
+@pytest.mark.promise(13)
+@pytest.mark.parametrize("first", ["heeded", "renew"])
+def test_a_node_that_is_fenced_around_being_registered_anew_is_told_and_stays_out(tmp_path: Path, first: str) -> None:
+    """Whoever is not heeded has a key that another node can remove at any moment."""
+    world = forgotten(tmp_path)
+    fenced_between(world, 2, first, "snapshot")
+    report = world.run("n1", "on", "n1")
+    assert [it.code for it in report.failures()] == ["key-vanished"]
+    assert world.members(2) == {"n2"}
+    assert ("renew" in [name for _, name in world.changes()]) == (first == "renew")
+
+
+@pytest.mark.promise(7)
+def test_where_nobody_tells_whether_it_was_registered_anew_the_next_on_mends_it(tmp_path: Path) -> None:
+    world = forgotten(tmp_path)
+    asked: list[str] = []
+
+    def fail(command: Command) -> None:
+        asked.append(command.name)
+        if asked[-2:] == ["renew", "snapshot"]:
+            raise DeviceFailure("/dev/sdx", "read keys", 2)
+
+    world.faults[2] = fail
+    assert not world.run("n1", "on", "n1").ok
+    assert "renew" in asked
+    world.faults.clear()
+    assert world.run("n1", "on", "n1").ok
+    assert world.targets[-1].can_write("n1")
+
+
+@pytest.mark.promise(13)
+def test_a_node_that_is_fenced_while_its_former_key_is_removed_is_told_and_stays_out(tmp_path: Path) -> None:
+    world = renamed(tmp_path)
+    fenced_between(world, 1, "preempt_without_abort", "snapshot")
+    report = world.run("n1", "on", "n1")
+    assert [it.code for it in report.failures()] == ["key-vanished"]
+    assert "n1" not in world.members(1)
+
+
 @pytest.mark.promise(13)
 def test_the_guard_is_told_nothing_while_no_key_stands(tmp_path: Path) -> None:
     """It would take the node for fenced."""

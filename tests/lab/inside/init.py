@@ -76,6 +76,9 @@ def _mount_rest() -> None:
     for path in NODE_PRIVATE:
         Path(path).mkdir(parents=True, exist_ok=True)
     Path("/dev/mapper").mkdir(exist_ok=True)
+    if "LAB_LINES" in os.environ:
+        Path("/lines").mkdir()
+        system.mount("hostfs", "/lines", options=os.environ["LAB_LINES"])
 
 
 def _start_services() -> None:
