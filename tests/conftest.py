@@ -6,12 +6,12 @@ import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tests import told, tried
+from tests import by_chance, told, tried
 
 if TYPE_CHECKING:
     import pytest
 
-pytest_plugins = ["tests.seed", "tests.lab.plugin", "tests.cluster.table", "tests.times"]
+pytest_plugins = ["tests.seed", "tests.by_chance", "tests.lab.plugin", "tests.cluster.table", "tests.times"]
 
 PROMISES = {
     1: "off succeeds only if every disk, read afterwards, proves it",
@@ -29,7 +29,6 @@ PROMISES = {
     13: "a fenced node stays out by itself, where anything tells that it was fenced",
 }
 NO_KERNEL = "no disk"
-LONG = "FENCE_PR_LONG"
 # The tests of one guest in one process. More processes than processors let guests miss their time limits.
 # The groups begin in the order that `times` gives them.
 IN_PARALLEL = ("-n", str(max(2, os.cpu_count() or 1)), "--dist", "loadgroup", "--no-loadscope-reorder")
@@ -39,8 +38,8 @@ UPON = ("kernel", "nvme_kernel", "host_kernel", "target_kernel", "stack")
 def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known."""
     config.addinivalue_line("markers", "promise(number, ...): the promises of the agent that the test checks")
-    config.addinivalue_line("markers", f"slow: only in CI, where CI=true, and with {LONG}=1")
-    config.addinivalue_line("markers", f"long: only with {LONG}=1")
+    config.addinivalue_line("markers", f"slow: only in CI, where CI=true, and with {by_chance.LONG}=1")
+    config.addinivalue_line("markers", f"long: only with {by_chance.LONG}=1")
     config.pluginmanager.register(told.Codes(config))
 
 
@@ -50,6 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     unwanted = [] if wanted("long") else ["long"] if wanted("slow") else ["long", "slow"]
     left_out = [item for item in items if any(map(item.get_closest_marker, unwanted))]
+    left_out += by_chance.left_out([item for item in items if item not in left_out])
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
     for item in items:
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def wanted(form: str) -> bool:
     """Whether tests marked `form`, "slow" or "long", are part of this run."""
-    return os.environ.get(LONG) == "1" or (form == "slow" and os.environ.get("CI") == "true")
+    return os.environ.get(by_chance.LONG) == "1" or (form == "slow" and os.environ.get("CI") == "true")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "lib")]
 
-from tests.conftest import IN_PARALLEL, LONG  # noqa: E402
+from tests.by_chance import LONG  # noqa: E402
+from tests.conftest import IN_PARALLEL  # noqa: E402
 from tests.faults.forms import PROOF  # noqa: E402
 from tests.inputs import proof as inputs  # noqa: E402
 from tests.lab.plugin import MUST_COVER  # noqa: E402

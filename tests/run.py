@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from tests import conftest  # noqa: E402
+from tests import by_chance, conftest  # noqa: E402
 from tests.lab import fetch  # noqa: E402
 
 VENV = PROJECT / ".venv"
@@ -69,7 +69,7 @@ def main(word: str = "", *arguments: str) -> int:
         failed = [linter for linter in LINTERS if _run(*linter) != 0]
         return int(bool(failed))
     if word == "cluster":
-        os.environ[conftest.LONG] = "1"
+        os.environ[by_chance.LONG] = "1"
     if word not in NOTHING_TO_FETCH and needs_lab([*PYTEST.get(word, ()), *arguments]):
         # What cannot be fetched is reported by the tests that miss it.
         fetch.main(conftest.wanted("slow"), conftest.wanted("long"))

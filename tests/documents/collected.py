@@ -21,7 +21,7 @@ FOLDERS = (
     "conformance", "fencing", "faults", "nemesis", "guard", "tool", "premises", "targets", "model", "inputs", "lab",
 )  # fmt: skip
 # The soonest first.
-WHEN = ALWAYS, IN_CI, LONG = "always", "CI", "long"
+WHEN = ALWAYS, IN_CI, CHANCE, LONG = "always", "CI", "chance", "long"
 TRANSPORTS = ISCSI, MULTIPATH, LOOP, TCP, HOSTS = (
     "iSCSI",
     "dm-multipath over iSCSI",
@@ -86,7 +86,11 @@ def transport(item: pytest.Item, parameters: dict[str, object]) -> str:
 
 def when(item: pytest.Item) -> str:
     """One of WHEN."""
-    return LONG if item.get_closest_marker("long") else IN_CI if item.get_closest_marker("slow") else ALWAYS
+    if item.get_closest_marker("long"):
+        return LONG
+    if not item.get_closest_marker("slow"):
+        return ALWAYS
+    return CHANCE if item.get_closest_marker("by_chance") else IN_CI
 
 
 def main(write: bool = False) -> int:

@@ -26,14 +26,22 @@ _COMMON, _SEVERAL = (
 )
 
 
-def _oldest(mark: pytest.MarkDecorator) -> object:
-    return plugin.parameter(plugin.OLDEST, mark, group="faults-")
+def _oldest(*marks: pytest.MarkDecorator) -> object:
+    return plugin.parameter(plugin.OLDEST, *marks, group="faults-")
 
 
 # The newest kernel with SCSI, which is also the quickest; in the long form the older ones, too.
 newest = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.long), _COMMON, _NEWEST], indirect=True)
-# The same, the oldest in CI, too.
-both = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.slow), _COMMON, _NEWEST], indirect=True)
+# The same, in CI the oldest now and then.
+both = pytest.mark.parametrize(
+    "kernel",
+    [
+        _oldest(pytest.mark.slow, plugin.ONE_KERNEL),
+        _COMMON,
+        plugin.parameter(plugin.NEWEST, pytest.mark.by_chance("kernel", weight=8), group="faults-"),
+    ],
+    indirect=True,
+)
 # For what nodes do at the same moment: in the long form also with several processors.
 at_once = pytest.mark.parametrize("kernel", [_oldest(pytest.mark.long), _COMMON, _NEWEST, _SEVERAL], indirect=True)
 _ON_NVME = plugin.parameter(plugin.NVME, group="faults-")

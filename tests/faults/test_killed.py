@@ -1,11 +1,10 @@
 """SIGKILL at every system call of `on` and `off` that touches a disk or a state file; then the action is run again.
 
 The parent, which Pacemaker waits for, the child, which works on the disks, or both are killed before the call or right
-after it. In CI that is every call with every victim and moment; from another beginning, every call that changes
-something likewise, and of the others each once, who is killed and when in turn. On the oldest kernel, which takes three
-times as long, and from every beginning with everything: only with FENCE_PR_LONG=1. In the short form it is every
-command that changes something and some of the other calls, in turn. Some are killed while all nodes write to the disk
-that decides, which takes its time.
+after it. In CI that is every call, from two beginnings: those that change something twice, the others once, and the
+run's chance says who is killed, and when. Everything, also on the older kernels, which take three times as long: with
+FENCE_PR_LONG=1. In the short form it is every command that changes something, and some of the other calls, in turn.
+Some are killed while all nodes write to the disk that decides, which takes its time.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import seed
 from tests.faults.cases import Call, Case, carry_out
 from tests.faults.disks import NvmeDisks, ScsiDisks, State
 from tests.faults.forms import CI_FORM, LONG_FORM, PROOF_FORM, both, loop
@@ -41,6 +41,7 @@ KILLS = list(itertools.product(((PARENT,), (CHILD,), (PARENT, CHILD)), ("before"
 FIRST_WITH_READING_IOCTLS = (6, 19)
 # Of the calls that change no disk, in the short form.
 EVERY = 1 if PROOF_FORM else 8
+OFTEN = 2
 KILLED = "Failed: internal error: the process that works on the disks was killed\n"
 ON = Call("n1", "on", "n1")
 OFF, BACK = Call("n1", "off", "n2"), Call("n2", "off", "n1")
@@ -124,8 +125,9 @@ def _kills(
     if LONG_FORM:
         kills = [(site, *kill) for site in sites for kill in KILLS]
     elif every_call(disks):
-        kills = [(site, *kill) for site in changes for kill in KILLS]
-        kills += [(site, *kill) for site, kill in zip(others, turns)]
+        chance = seed.chance(f"{call} {nodes}")
+        kills = [(site, *kill) for site in changes for kill in chance.sample(KILLS, OFTEN)]
+        kills += [(site, *chance.choice(KILLS)) for site in others]
     else:
         kills = [(site, *kill) for site, kill in zip([*changes, *others[::EVERY]], turns)]
     for site, who, moment in kills:

@@ -31,18 +31,20 @@ LANDING_SECONDS = 1.0
 # all together get so many writes a second, or the slowest would have waited for the processor.
 ALL_WRITES_A_SECOND = 200.0
 
-_INSTANT, _QUICK, _SLOW = (pytest.param(milliseconds, marks=pytest.mark.slow) for milliseconds in (0, 2, 20))
-# How long a write takes its store: in every run the time with which faults were found, in CI all.
-latencies = pytest.mark.parametrize("milliseconds", [_INSTANT, 2, _SLOW])
+_ONE = pytest.mark.by_chance("milliseconds")
+_INSTANT, _QUICK, _SLOW = (pytest.param(milliseconds, marks=[pytest.mark.slow, _ONE]) for milliseconds in (0, 2, 20))
+# How long a write takes its store: the time with which faults were found, and in CI one of all.
+latencies = pytest.mark.parametrize("milliseconds", [_INSTANT, pytest.param(2, marks=_ONE), _SLOW])
 slow_latencies = pytest.mark.parametrize("milliseconds", [_INSTANT, _QUICK, _SLOW])
 
 
 def variants(names: str, first: tuple[str, ...], *others: tuple[str, ...]) -> pytest.MarkDecorator:
-    """What a test is tried with in CI, beside the time that a write takes its store: the first with all times, the
-    others with the one with which faults were found. `make load` tries all with all.
+    """What a test is tried with, beside the time that a write takes its store: the first with all times, the others
+    with the one with which faults were found; one of these in each run of CI. `make load` tries all with all.
     """
     times = [(milliseconds, first) for milliseconds in (0, 2, 20)] + [(2, other) for other in others]
-    found = [pytest.param(milliseconds, *other, marks=pytest.mark.slow) for milliseconds, other in times]
+    marks = [pytest.mark.slow, pytest.mark.by_chance("milliseconds", *names.split(", "))]
+    found = [pytest.param(milliseconds, *other, marks=marks) for milliseconds, other in times]
     return pytest.mark.parametrize(f"milliseconds, {names}", found)
 
 

@@ -111,7 +111,7 @@ def test_a_node_that_was_fenced_comes_back_without_a_reboot_only_if_nothing_can_
 
 @pytest.mark.promise(7, 13)
 @newest
-@pytest.mark.parametrize("rounds", [4, pytest.param(JOINS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [4, pytest.param(JOINS, marks=pytest.mark.long)])
 def test_three_nodes_that_join_at_the_same_moment_all_get_in(lab: Cluster, rounds: int) -> None:
     """The storage comes up with them: any of their commands to register is lost, and answered as if it was not."""
     chance = seed.chance("three nodes that join")

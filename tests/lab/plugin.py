@@ -154,6 +154,9 @@ NVME, OLDER_NVME_HOST, COMMON_NVME_HOST, SEVERAL_PROCESSORS = (
     f"linux-{source.name}"
     for source in (kernels.NVME, kernels.OLDER_NVME_HOST, kernels.COMMON_NVME_HOST, kernels.SEVERAL_PROCESSORS)
 )
+# What nothing hangs on is tried with one kernel, or transport, in each run of CI. The older kernels take three times as
+# long.
+ONE_KERNEL, ONE_TRANSPORT = pytest.mark.by_chance("kernel", "host_kernel"), pytest.mark.by_chance("namespaces")
 CLUSTERS = pytest.StashKey[Clusters]()
 
 
@@ -171,13 +174,14 @@ def _host_parameter(name: str, *marks: pytest.MarkDecorator) -> object:
 
 @pytest.fixture(
     scope="session",
-    params=[parameter(OLDEST, pytest.mark.slow), parameter(COMMON, pytest.mark.long), parameter(NEWEST)],
+    params=[
+        parameter(OLDEST, pytest.mark.slow, ONE_KERNEL),
+        parameter(COMMON, pytest.mark.slow, ONE_KERNEL),
+        parameter(NEWEST, pytest.mark.by_chance("kernel", weight=8)),
+    ],
 )
 def kernel(request: pytest.FixtureRequest) -> str:
-    """The kernels of the lab in turn, by name, such as "linux-6.1".
-
-    The middle one is told apart by what it answers, so in CI it is asked that (`each`), and the rest in the long form.
-    """
+    """The kernels of the lab by name, such as "linux-6.1": all for tests that tell them apart (`each`), else one."""
     return str(request.param)
 
 
@@ -222,7 +226,12 @@ def nvme_kernel(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=[pytest.param("loop", marks=pytest.mark.slow), "tcp"])
+@pytest.fixture(
+    params=[
+        pytest.param("loop", marks=[pytest.mark.slow, ONE_TRANSPORT]),
+        pytest.param("tcp", marks=ONE_TRANSPORT),
+    ]
+)
 def namespaces(nvme_kernel: str, request: pytest.FixtureRequest) -> Namespaces:
     """NVMe namespaces 1 and 2, all nodes connected by the transport in turn, all clean."""
     found = or_not_covered(lambda: request.config.stash[CLUSTERS].namespaces(nvme_kernel))
@@ -233,8 +242,8 @@ def namespaces(nvme_kernel: str, request: pytest.FixtureRequest) -> Namespaces:
 @pytest.fixture(
     scope="session",
     params=[
-        _host_parameter(NVME),
-        _host_parameter(OLDER_NVME_HOST, pytest.mark.slow),
+        _host_parameter(NVME, ONE_KERNEL),
+        _host_parameter(OLDER_NVME_HOST, pytest.mark.slow, ONE_KERNEL),
         _host_parameter(COMMON_NVME_HOST, pytest.mark.long),
     ],
 )

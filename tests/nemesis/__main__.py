@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests import seed
 from tests.lab import kernels, root
 from tests.lab.cluster import Cluster
 from tests.lab.errors import LabError
@@ -25,7 +26,6 @@ from tests.lab.guest import Guest
 from tests.lab.nvme import KERNEL_ARGUMENTS
 from tests.load import root as root_with_peers
 from tests.load.agents import FENCE_SCSI
-from tests.seed import of_run
 
 from . import agents, checker, plan, record
 from .fencer import Game
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from .checker import Violation
     from .plan import Round
 
-SEEDS = 1_000_000
 _CLEAR = "\r\x1b[K"  # the line of a terminal
 
 
@@ -85,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw, usage=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=of_run() % SEEDS)
+    parser.add_argument("--seed", type=int, default=seed.number("nemesis"))
     parser.add_argument("--agent", choices=("this", FENCE_SCSI.name, *agents.CONTROLS), default="this")
     parser.add_argument("--record", type=Path)
     parser.add_argument("--table", type=Path)
@@ -108,10 +107,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _play(arena: Arena, chosen: argparse.Namespace) -> list[record.Played]:
     rounds: list[record.Played] = []
-    for seed in range(chosen.seed, chosen.seed + chosen.rounds):
-        it, begun = plan.draw(seed), time.monotonic()
+    for number in range(chosen.seed, chosen.seed + chosen.rounds):
+        it, begun = plan.draw(number), time.monotonic()
         if os.isatty(1):
-            print(f"{_CLEAR}[{len(rounds) + 1}/{chosen.rounds}] seed {seed} …", end="", flush=True)
+            print(f"{_CLEAR}[{len(rounds) + 1}/{chosen.rounds}] seed {number} …", end="", flush=True)
         if (end := arena.play(it)) is None:
             continue
         played, found = end

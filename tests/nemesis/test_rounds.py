@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import seed
 from tests.lab.plugin import NEWEST, or_not_covered, parameter
 from tests.nemesis import agents, checker, plan
-from tests.nemesis.__main__ import SEEDS, Arena
-from tests.seed import number
+from tests.nemesis.__main__ import Arena
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,11 +31,11 @@ def arena(kernel: str, request: pytest.FixtureRequest) -> Iterator[Arena]:
 @pytest.mark.parametrize("arena", ["this"], indirect=True)
 @pytest.mark.parametrize("rounds", [ROUNDS, pytest.param(ROUNDS_LONG, marks=pytest.mark.long)])
 def test_this_agent_breaks_no_promise(arena: Arena, rounds: int) -> None:
-    first = number("rounds of the nemesis") % SEEDS
-    for seed in range(first, first + rounds):
-        it = plan.draw(seed)
+    first = seed.number("nemesis")
+    for number in range(first, first + rounds):
+        it = plan.draw(number)
         end = arena.play(it)
-        again = f"python3 -m tests.nemesis --rounds 1 --seed {seed}"
+        again = f"python3 -m tests.nemesis --rounds 1 --seed {number}"
         assert end, f"the lab failed; {again}"
         assert not end[1], f"{it}\n{end[1]}\n{again}"
 
@@ -50,9 +50,10 @@ def test_this_agent_breaks_no_promise(arena: Arena, rounds: int) -> None:
     indirect=["arena"],
 )
 def test_a_broken_agent_is_caught(arena: Arena, kinds: set[str], request: pytest.FixtureRequest) -> None:
-    first = number("rounds of the nemesis") % SEEDS
-    for seed in range(first, first + agents.CONTROLS[request.node.callspec.params["arena"]]):
-        end = arena.play(plan.draw(seed))
+    control = request.node.callspec.params["arena"]
+    first = seed.number(control)
+    for number in range(first, first + agents.CONTROLS[control]):
+        end = arena.play(plan.draw(number))
         if end and kinds & {it.kind for it in end[1]}:
             return
     pytest.fail(f"not caught, from seed {first} on")
