@@ -21,7 +21,7 @@ LONG = "FENCE_PR_LONG"
 _ADDRESS = re.compile(" at 0x[0-9a-f]+")
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def add_marker(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line(
         "markers", f"{MARK}(name, ..., weight=1): of these variants one in each run; all in {LONG}=1"

@@ -11,7 +11,7 @@ from tests import by_chance, told, tried
 if TYPE_CHECKING:
     import pytest
 
-pytest_plugins = ["tests.seed", "tests.by_chance", "tests.lab.plugin", "tests.cluster.table", "tests.times"]
+pytest_plugins = ["tests.seed", "tests.lab.plugin", "tests.cluster.table", "tests.times"]
 
 PROMISES = {
     1: "off succeeds only if every disk, read afterwards, proves it",
@@ -40,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "promise(number, ...): the promises of the agent that the test checks")
     config.addinivalue_line("markers", f"slow: only in CI, where CI=true, and with {by_chance.LONG}=1")
     config.addinivalue_line("markers", f"long: only with {by_chance.LONG}=1")
+    by_chance.add_marker(config)
     config.pluginmanager.register(told.Codes(config))
 
 

@@ -9,6 +9,7 @@ world     one guest with the nodes and their disks, and every fault done to them
 fencer    plays a round: what a cluster does about an outage, with its retries and time limits
 shrink    the shortest round that still breaks the same promise
 record    the table and the file of what was seen
+plot      a round as a picture (pure)
 
 `make nemesis ARGS="--rounds 100 --seed 7 --agent fence_scsi"`
 """

@@ -4,6 +4,7 @@
 --seed N      of the first round; each further one has the next number. Unless told otherwise another one every time
 --agent NAME  this (unless told otherwise), fence_scsi, or one that is broken on purpose: liar, first-disk, comes-back
 --record FILE a line of JSON more for each round; `--table FILE` shows what is in it
+--plot FILE   a picture (SVG) of the last round, or of the last with a violation if there is one
 --shrink      cut the first round with a violation down, and end
 
 Exit code 0: no violation; 1: some; 2: wrong call.
@@ -27,7 +28,7 @@ from tests.lab.nvme import KERNEL_ARGUMENTS
 from tests.load import root as root_with_peers
 from tests.load.agents import FENCE_SCSI
 
-from . import agents, checker, plan, record
+from . import agents, checker, plan, plot, record
 from .fencer import Game
 from .shrink import shrink
 
@@ -50,6 +51,7 @@ class Arena:
         self.kernel = f"linux-{kernels.SOURCES[-1].label()}"
         self._guest: Guest | None = None
         self.lost = 0
+        self.picture, self._bad = "", False
 
     def play(self, it: Round) -> tuple[record.Played, list[Violation]] | None:
         """None if the lab failed."""
@@ -61,6 +63,8 @@ class Arena:
             self.stop()
             return None
         found = checker.violations(history)
+        if found or not self._bad:
+            self.picture, self._bad = plot.picture(it, history, found), bool(found)
         return record.Played.of(self._agent.name, self.kernel, it, history, found), found
 
     def _cluster(self) -> Cluster:
@@ -88,6 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--agent", choices=("this", FENCE_SCSI.name, *agents.CONTROLS), default="this")
     parser.add_argument("--record", type=Path)
     parser.add_argument("--table", type=Path)
+    parser.add_argument("--plot", type=Path)
     parser.add_argument("--shrink", action="store_true")
     chosen = parser.parse_args(arguments)
     if chosen.table:
@@ -99,6 +104,8 @@ def main(arguments: Sequence[str]) -> int:
         played = _play(arena, chosen)
     finally:
         arena.stop()
+    if chosen.plot and arena.picture:
+        chosen.plot.write_text(arena.picture)
     print("\n".join(record.table(played)) if played else "no round was played")
     if arena.lost:
         print(f"{arena.lost} rounds could not be played, because the lab failed")

@@ -91,7 +91,7 @@ class Game:
     def play(self) -> History:
         """All of it. Raises NotBegun, LabError."""
         self._come_up()
-        begun = self.world.now()
+        self.history.begun = begun = self.world.now()
         self._agenda.add(begun + plan.OUTAGE_SECONDS, self._outage)
         self._agenda.add(begun, self._take_stand)
         for fault in self._round.faults:

@@ -61,7 +61,7 @@ class History:
     """Everything that was seen; whole: when every node could write to every disk again, None if never.
 
     nodes   of the round
-    healed  when the last fault ended
+    begun   when all nodes were in and wrote; healed: when the last fault ended
     limit   what a call may take, in seconds
     """
 
@@ -71,6 +71,7 @@ class History:
     looks: list[Look] = field(default_factory=list)
     stands: list[Stand] = field(default_factory=list)
     answers: list[Answers] = field(default_factory=list)
+    begun: float = 0.0
     healed: float = 0.0
     whole: float | None = None
     missing: str = ""

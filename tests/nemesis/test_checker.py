@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import pytest
 
-from tests.nemesis import checker, plan, record
+from tests.nemesis import checker, plan, plot, record
 from tests.nemesis.history import Answers, Call, History, Look, Stand
 from tests.nemesis.shrink import shrink
 
@@ -28,8 +29,9 @@ def history(**changes: Any) -> History:
         [Look(9.0, "n2", {"a": (6, 6)}), Look(12.0, "n2", {"a": (7, 8)}), Look(20.0, "n2", {"a": (30, 31)})],
         [Stand(5.0, {"a": BOTH}, BOTH), Stand(12.0, {"a": frozenset({"n1"})}, frozenset({"n1"}))],
         [Answers(15.0, "n2", {"EBADE": 4}), Answers(15.0, "n1", {})],
-        18.0,
-        21.0,
+        begun=8.0,
+        healed=18.0,
+        whole=21.0,
     )
     return replace(good, **changes)
 
@@ -103,6 +105,20 @@ def test_a_round_becomes_as_short_as_it_can() -> None:
     assert [fault.kind for fault in short.faults] == [wanted.kind]
     assert len(short.disks) == 1
     assert shrink(long, lambda it: it == long) == long
+
+
+def test_the_picture_has_a_lane_for_each_node_and_says_what_was_broken() -> None:
+    it = next(it for it in map(plan.draw, range(1000)) if len(it.nodes) == 2 and len(it.faults) > 2)
+    seen = history(whole=None, missing="<n2>")
+    drawn = ElementTree.fromstring(plot.picture(it, seen, checker.violations(seen)))
+    texts = [text.text or "" for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[1:4] == ["n1", "n2", "disks"]
+    assert "off n2" in texts
+    assert "on n2" in texts
+    assert it.outage in texts
+    assert texts[-1] == f"{checker.NOT_WHOLE}: <n2>"
+    bars = list(drawn.iter("{http://www.w3.org/2000/svg}rect"))
+    assert len(bars) == len(seen.calls) + len(it.faults)
 
 
 def test_the_table_adds_up(tmp_path: Path) -> None:

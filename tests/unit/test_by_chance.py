@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 PLUGIN = """
 from tests import by_chance
 
-pytest_configure = by_chance.pytest_configure
+pytest_configure = by_chance.add_marker
 
 def pytest_collection_modifyitems(items):
     unwanted = by_chance.left_out(items)
