@@ -169,10 +169,10 @@ class World:
         elif fault.kind == plan.RESTART:
             self._cluster.restart_target(*fault.disks)
         elif node and fault.kind in plan.OF_PATHS:
-            self._unreached[fault.node] |= set(fault.disks)
-            if fault.kind == plan.CUT:
-                node.cut(*fault.disks)
-            for disk in "" if fault.kind == plan.CUT else fault.disks:
+            # Where something is wrong with the way already, it stays that.
+            disks = set(fault.disks) - self._unreached[fault.node]
+            self._unreached[fault.node] |= disks
+            for disk in sorted(disks):
                 self._hinder(fault, disk)
         elif fault.kind in plan.OF_AGENTS:
             self._signal(fault.node, signal.SIGKILL if fault.kind == plan.KILL else signal.SIGSTOP)
@@ -181,7 +181,9 @@ class World:
 
     def _hinder(self, fault: Fault, disk: str) -> None:
         node = self._cluster.nodes[fault.node]
-        if fault.kind == plan.HANG:
+        if fault.kind == plan.CUT:
+            node.cut(disk)
+        elif fault.kind == plan.HANG:
             node.hang(disk)
         elif fault.kind == plan.OFFLINE:
             node.set_state(disk, "offline")
