@@ -1,9 +1,9 @@
 #!/usr/bin/python3 -ISB
 """Agents that are broken on purpose: each must be caught within a few rounds.
 
-    broken.py liar          'off' does nothing, and says that it did
-    broken.py first-disk    'off' fences on the first disk only
-    broken.py comes-back    'off' registers this node first, so that one that was fenced fences its way back in
+broken.py liar          'off' does nothing, and says that it did
+broken.py first-disk    'off' fences on the first disk only
+broken.py comes-back    'off' registers this node first, so that one that was fenced fences its way back in
 """
 
 from __future__ import annotations
