@@ -176,7 +176,7 @@ def _host_parameter(name: str, *marks: pytest.MarkDecorator) -> object:
     scope="session",
     params=[
         parameter(OLDEST, pytest.mark.slow, ONE_KERNEL),
-        parameter(COMMON, pytest.mark.slow, ONE_KERNEL),
+        parameter(COMMON, pytest.mark.long),
         parameter(NEWEST, pytest.mark.by_chance("kernel", weight=8)),
     ],
 )

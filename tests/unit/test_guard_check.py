@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -20,11 +20,6 @@ from fence_pr.guard.options import parse
 from fence_pr.keys import Registrant
 from fence_pr.storage.device import SCSI, Device
 from fence_pr.storage.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from fence_pr.errors import Notice
 
 OWN, OTHER, LVM = 0x2A, 0x2B, 0x1000000000000001
 A, B = "naa.a", "naa.b"
