@@ -1,4 +1,4 @@
-"""The changes that are tried, the record of survivors, and what the command makes of them; it is run for real in CI."""
+"""The changes that are tried, the record of survivors, and what the command makes of them; run for real in the long form."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_a_new_survivor_fails(
     assert (str(chosen[0]) in said) == (outcome in (trial.SURVIVED, trial.NOT_RUN) and not on_record)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group("mutants")
 def test_a_sample_is_noticed() -> None:
     """In files of which all survivors are known; another sample in each run."""
