@@ -1,4 +1,4 @@
-"""The changes that are tried, the record of survivors, and what the command makes of them; run for real in the long form."""
+"""The changes that are tried, the record of survivors, and what the command makes of them."""
 
 from __future__ import annotations
 
