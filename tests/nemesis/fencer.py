@@ -124,12 +124,12 @@ class Game:
     def _run(self, until: float, enough: Callable[[], bool] = lambda: False) -> None:
         looked = 0.0
         while (now := self.world.now()) < until:
-            for what in self._agenda.due(now):
-                what()
             for process in [it for it in self.world.processes if it.done()]:
                 call = self.world.end(process)
                 self.history.calls.append(call)
                 self._ends.pop(id(process))(call.ok)
+            for what in self._agenda.due(now):
+                what()
             if now - looked > TICK_SECONDS * 4:
                 looked = now
                 if enough():

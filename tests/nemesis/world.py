@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tests.lab.errors import RequestFailed
 from tests.lab.inside.layout import CLUSTER, corosync_conf
 from tests.lab.inside.load import number_in
 from tests.lab.inside.transfers import BLOCK
@@ -92,7 +93,9 @@ class World:
     def end(self, process: Process) -> Call:
         """What came of a call that has ended."""
         self.processes.remove(process)
-        done, ended = process.running.wait(), self.now()
+        done = process.running.wait()
+        # When that was heard of is later, and a node that comes back may have begun to by then.
+        ended = min(self.now(), process.begun + done.seconds)
         landed: Landed = {}
         status, said = done.returncode, done.stdout + done.stderr
         if process.action == "off" and status == 0:
@@ -102,10 +105,14 @@ class World:
         return Call(process.node, process.action, process.plug, process.begun, ended, status, said.strip(), landed)
 
     def write(self, node: str) -> None:
-        """The node writes to all disks from now on."""
+        """The node writes to all disks from now on, or to none if it misses one."""
         for writers in self._writers[node]:
             writers.kill()
-        there = [(disk, self._cluster.nodes[node].disk(disk)) for disk in self._round.disks]
+        self._writers[node] = []
+        try:
+            there = [(disk, self._cluster.nodes[node].disk(disk)) for disk in self._round.disks]
+        except RequestFailed:
+            return
         self._writers[node] = [
             Writers(replace(self._place(node, disk), path=path), RATE, WRITERS, life=LIFE_SECONDS)
             for disk, path in there
