@@ -11,8 +11,6 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tests import seed
-
 if TYPE_CHECKING:
     import pytest
 
@@ -32,6 +30,8 @@ def left_out(items: list[pytest.Item]) -> list[pytest.Item]:
     """Those of the items whose turn it is not. One that is named alone, as for a repetition, is alone in its group."""
     if os.environ.get(LONG) == "1":
         return []
+    from tests import seed  # a plugin of pytest, which must be the first to import it
+
     groups: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         if item.get_closest_marker(MARK):
