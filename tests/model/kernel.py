@@ -37,6 +37,8 @@ READ_KEYS, READ_RESERVATION = struct.Struct("=IIQ"), struct.Struct("=QII")
 READS = ("identify", "read_keys", "read_reservation", "report", "snapshot", "full_status")
 INQUIRY, PERSISTENT_RESERVE_IN, PERSISTENT_RESERVE_OUT = 0x12, 0x5E, 0x5F
 SERVICE_ACTIONS = {0: "read_keys", 1: "read_reservation", 3: "full_status", 4: "preempt", 5: "preempt_abort"}
+# SPC-4 6.16.4: persistence over a power loss is possible and active, as a kernel always asks for it.
+REPORT_CAPABILITIES, CAPABILITIES = 2, bytes((0, 8, 0x01, 0x01, 0, 0, 0, 0))
 STANDARD_TYPES = (0, 1, 3, 5, 6, 7, 8)  # by enum pr_type
 TARGET_PORT = 1
 CHECK_CONDITION = 0x2
@@ -140,7 +142,7 @@ class Kernel:
         if command[0] == INQUIRY:
             told: bytes | int = self._inquire(fd, command[1])
         elif command[0] == PERSISTENT_RESERVE_IN:
-            told = self._reserve_in(fd, SERVICE_ACTIONS[command[1]])
+            told = self._reserve_in(fd, command[1])
         else:
             assert command[0] == PERSISTENT_RESERVE_OUT
             parameters = struct.unpack_from(">QQ", ctypes.string_at(fields[6], fields[5]))
@@ -171,8 +173,11 @@ class Kernel:
         assert isinstance(answer, int)
         return answer
 
-    def _reserve_in(self, fd: int, name: str) -> bytes | int:
-        """READ KEYS, READ RESERVATION, READ FULL STATUS; a status where the target has none, or does not answer."""
+    def _reserve_in(self, fd: int, service_action: int) -> bytes | int:
+        """What the target tells; a status where it has no such service action, or does not answer."""
+        if service_action == REPORT_CAPABILITIES:
+            return CAPABILITIES if self._tells(fd) else CHECK_CONDITION
+        name = SERVICE_ACTIONS[service_action]
         if name == "full_status":
             return self._full_status(fd)
         answer = self._send(fd, Command(name))
