@@ -97,8 +97,12 @@ def test_a_remote_node_writes_after_its_own_on_is_fenced_when_it_is_lost_and_com
     steps.assert_nothing_landed_since(two, REMOTE, landed)
     steps.assert_shut_out(two, REMOTE)
     assert administrator.status() == 2
+    _is_reset_by_its_guard(two)
+    assert {disk: two.landed(disk, REMOTE) for disk in RAW} == landed
 
     two.crash(REMOTE)
+    # Back sooner, it would be fenced for the loss of what it was, and reset once more.
+    two.wait_until_missed(REMOTE)
     two.power_on(REMOTE)
     steps.assert_shut_out(two, REMOTE)
     administrator.boots()
@@ -107,6 +111,16 @@ def test_a_remote_node_writes_after_its_own_on_is_fenced_when_it_is_lost_and_com
     assert all(now > before for disk in RAW for now, before in zip(two.landed(disk, REMOTE), landed[disk], strict=True))
     steps.assert_unharmed(two, *nodes)
     assert not administrator.guide.unused()
+
+
+def _is_reset_by_its_guard(cluster: PacemakerCluster) -> None:
+    """The network is whole again: nothing else keeps Pacemaker from using a remote node that cannot write."""
+    cluster.heal(REMOTE, RING)
+    there = frozenset({REMOTE})
+    cluster.until(lambda: cluster.view("n1").active.get(FAR) == there, "the resource runs there again")
+    steps.wait_until_refused(cluster, REMOTE)
+    cluster[REMOTE].run(["sh", "-c", "setsid pr_fence_guard >/dev/null 2>&1 </dev/null &"], check=True)
+    cluster.until(lambda: not cluster[REMOTE].guest.alive(), f"{REMOTE} has reset itself")
 
 
 def _writes_from_afar(cluster: PacemakerCluster) -> None:
