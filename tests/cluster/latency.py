@@ -22,6 +22,7 @@ OF_SCENARIO = {
     "three_nodes_whose_list_has_addresses_only_and_one_is_fenced_by_both_others": 0,
     "two_fence_devices_fence_together_only_where_a_level_names_both": 0,
     "keys_of_a_host_that_is_no_node_and_a_node_on_no_list": 2,
+    "a_remote_node_writes_after_its_own_on_is_fenced_when_it_is_lost_and_comes_back": 2,
     "with_stop_the_node_is_refused_until_nothing_uses_its_disks": 2,
     "with_panic_the_node_reboots_and_comes_back": 2,
     "a_disk_is_added_and_removed_again_while_the_cluster_runs": 20,

@@ -158,7 +158,7 @@ def test_keys_of_a_host_that_is_no_node_and_a_node_on_no_list(clusters: Clusters
 
 
 def _serve_from_afar(cluster: PacemakerCluster) -> None:
-    """Make n3 a remote node, as docs/configure.md has it, and wait until a resource runs there."""
+    """Make n3 a remote node, as docs/remote.md has it, and wait until a resource runs there."""
     cluster.start_remote("n3")
     for name in (f"{WRITER}-clone", f"{DUMMY}-clone", "data"):
         # Even a probe would want it unfenced.

@@ -18,8 +18,9 @@ DOCUMENTS = tuple(
     for path in sorted(PROJECT.glob(place))
 )
 MESSAGES = "docs/messages.md"
-# What is indented there are steps of one story, which tests/migration/test_guide.py follows.
-STORY = "docs/migrate.md"
+# What is indented there are steps of one story, which tests/migration/test_guide.py and
+# tests/cluster/test_remote_node.py follow.
+STORIES = ("docs/migrate.md", "docs/remote.md")
 
 # Which test runs all commands that begin with a word: it takes them from here, so a new command of one of these
 # programs is run without further ado. A new program needs a test that runs it.
@@ -131,7 +132,7 @@ def _text(name: str) -> str:
     text = (PROJECT / name).read_text()
     if name.endswith(".8"):
         return _examples(text)
-    if name == STORY:
+    if name in STORIES:
         return _BLOCK.sub("", text)
     return _MESSAGE.sub("|", text) if name == MESSAGES else text
 

@@ -13,8 +13,8 @@ from tests.cluster import root, steps
 from tests.cluster.cib import FENCING
 from tests.cluster.cluster import DUMMY, WRITER, PacemakerCluster
 from tests.cluster.setup import Setup
+from tests.documents import guide
 from tests.lab.plugin import or_not_covered
-from tests.migration import guide
 from tests.migration.watch import WERO
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Administrator:
     def __init__(self, cluster: PacemakerCluster, section: str) -> None:
         self.cluster = cluster
         words = {"scsi": FENCING, "hash": cluster.setup.parameters.get("key_value", "id")}
-        self.guide = guide.Guide(section, ",".join(cluster.devices()), words)
+        self.guide = guide.Guide(guide.MIGRATE, section, ",".join(cluster.devices()), words)
 
     def does(self, number: int, node: str = "n1") -> str:
         """Run a block of commands on a node, those about one resource for each; what they say."""

@@ -11,9 +11,8 @@ import pytest
 
 from fence_pr.guard.options import CHECK, FORGET, RUN, parse
 from fence_pr.tool import options as tool
-from tests.documents import commands
+from tests.documents import commands, guide
 from tests.documents.commands import PROJECT, RUN_BY, UNIT, Command
-from tests.migration import guide
 
 MODULE = re.compile(r"-m (tests[\w.]*)")
 SCRIPT = re.compile(r"\btests/\S+\.py\b")
@@ -43,8 +42,9 @@ def test_commands_are_found_wherever_they_stand() -> None:
     assert found == ["pcs a b", "crm one", "crm two three", "man x"]
 
 
-def test_every_command_of_the_guide_to_migration_is_a_step_of_the_story_that_a_test_follows() -> None:
-    assert guide.blocks_elsewhere() == []
+@pytest.mark.parametrize("document", guide.FOLLOWED)
+def test_every_command_of_a_guide_is_a_step_of_the_story_that_a_test_follows(document: str) -> None:
+    assert guide.blocks_elsewhere(document) == []
 
 
 @pytest.mark.parametrize("command", ours("make"), ids=str)
