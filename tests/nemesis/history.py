@@ -40,7 +40,9 @@ class Look:
 
 @dataclass(frozen=True)
 class Stand:
-    """Who was registered on each disk, by the targets themselves; able: who was alive, with a way to every disk."""
+    """Who was registered on each disk where something is reserved, as the targets say; where nothing is, nobody is shut
+    out. able: who was alive, with a way to every disk.
+    """
 
     at: float
     registered: dict[str, frozenset[str]]

@@ -158,11 +158,9 @@ class World:
         return Look(self.now(), node, landed)
 
     def stand(self, alive: Iterable[str]) -> Stand:
-        """Who is registered; able: who of those alive has a way to all disks."""
-        registered = {
-            disk: frozenset(node for node, _ in self._cluster.reservation(disk).registrations)
-            for disk in self._round.disks
-        }
+        """Who is registered where something is reserved; able: who of those alive has a way to all disks."""
+        found = {disk: self._cluster.reservation(disk) for disk in self._round.disks}
+        registered = {disk: frozenset(node for node, _ in it.registrations) for disk, it in found.items() if it.type}
         return Stand(self.now(), registered, frozenset(node for node in alive if not self._unreached[node]))
 
     # What goes wrong.
