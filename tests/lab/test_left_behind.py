@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.by_chance import LONG
 from tests.lab import plugin
 from tests.lab.guest import PANIC, PROJECT
 
@@ -48,12 +49,12 @@ def test_that_harms_nothing(fabric):
 
 
 def ran(text: str, kernel: str, folder: Path) -> str:
-    """What pytest says of these tests in CI."""
+    """What pytest says of these tests in CI, with all kernels to choose from."""
     (folder / "test_inside.py").write_text(text)
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-rE", "-k", kernel]
     done = subprocess.run(
         [*command, "--rootdir", str(folder), str(folder)],
-        check=False, cwd=PROJECT, env={**os.environ, "CI": "true"}, capture_output=True, text=True,
+        check=False, cwd=PROJECT, env={**os.environ, "CI": "true", LONG: "1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     return done.stdout
