@@ -42,7 +42,7 @@ def chosen(folder: Path, number: int, *arguments: str, **environment: str) -> li
     (folder / "conftest.py").write_text(PLUGIN)
     (folder / "test_it.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments]
-    inherited = {name: value for name, value in os.environ.items() if name != by_chance.LONG}
+    inherited = {name: value for name, value in os.environ.items() if name not in (by_chance.LONG, "PYTEST_ADDOPTS")}
     settings = {**inherited, "PYTHONPATH": str(PROJECT), seed.VARIABLE: str(number), **environment}
     done = subprocess.run(command, cwd=folder, env=settings, check=True, capture_output=True, text=True)
     return [line.partition("::")[2] for line in done.stdout.splitlines() if "::" in line]
