@@ -36,6 +36,7 @@ def test_a_disk_is_added_and_removed_and_no_resource_is_restarted(two: Pacemaker
 
     _unfence(two, "n2", new)
     added = _disks(two, "add", new, "--device=fencing")
+    assert added["found"], added
     assert (added["exit_status"], added["warnings"], added["found"]["after"]) == (0, [], [*before, new])
     assert _configured(two) == [*before, new]
     two.until(two.whole, "everything runs")
@@ -52,6 +53,7 @@ def test_a_disk_is_added_and_removed_and_no_resource_is_restarted(two: Pacemaker
 
     heard = {name: len(two[name].syslog()) for name in everybody}
     removed = _disks(two, "remove", new)
+    assert removed["found"], removed
     assert (removed["exit_status"], removed["found"]["after"]) == (0, before)
     assert [it["code"] for it in removed["warnings"]] == ["others-to-leave"]
     two.until(two.whole, "everything runs")
