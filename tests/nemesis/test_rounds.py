@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 ROUNDS, ROUNDS_LONG = 4, 200
 pytestmark = pytest.mark.parametrize("kernel", [parameter(NEWEST, pytest.mark.slow, group="nemesis-")], indirect=True)
+
+
+class RoundLost(UserWarning):
+    """Told at the end of the run: a guest that is silent for long is seen about once in a hundred rounds."""
 
 
 @pytest.fixture
@@ -35,6 +40,11 @@ def test_this_agent_breaks_no_promise(arena: Arena, rounds: int) -> None:
     for number in range(first, first + rounds):
         it = plan.draw(number)
         end = arena.play(it)
+        if end is None:
+            warnings.warn(
+                RoundLost(f"the lab failed in seed {number}, which is played again in another guest"), stacklevel=1
+            )
+            end = arena.play(it)
         again = f"python3 -m tests.nemesis --rounds 1 --seed {number}"
         assert end, f"the lab failed; {again}"
         assert not end[1], f"{it}\n{end[1]}\n{again}"
